@@ -26,8 +26,8 @@ MAX_ERRORS = 20
 MAX_NESTED = 100
 
 # Values of a prefix length, by its text: a look-up is quicker than int() and takes only ASCII without leading zeros.
-_LENGTHS_V4 = dict((str(n), n) for n in range(33))
-_LENGTHS_V6 = dict((str(n), n) for n in range(129))
+_LENGTHS_V4 = {str(n): n for n in range(33)}
+_LENGTHS_V6 = {str(n): n for n in range(129)}
 _HOST_BITS_V4 = [(1 << (32 - n)) - 1 for n in range(33)]
 _HOST_BITS_V6 = [(1 << (128 - n)) - 1 for n in range(129)]
 
@@ -44,7 +44,7 @@ class GroupsError(ValueError):
         self.total = len(self.errors) if total is None else total
         text = " ".join(self.errors)
         if self.total > len(self.errors):
-            text += " (and %d more)" % (self.total - len(self.errors))
+            text += f" (and {self.total - len(self.errors)} more)"
         super().__init__(text)
 
 
@@ -68,12 +68,12 @@ def format_key(key):
     length = key & 0xFF
     value = key >> _LENGTH_BITS
     if key < _V6_FLAG:
-        return "%d.%d.%d.%d/%d" % (value >> 24, value >> 16 & 255, value >> 8 & 255, value & 255, length)
+        return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}/{length}"
     value &= (1 << 128) - 1
     if value >> 32 == 0xFFFF:
         # Python 3.13 began to write these as ::ffff:192.0.2.1; the file must not depend on the Python of the host.
-        return "::ffff:%x:%x/%d" % (value >> 16 & 0xFFFF, value & 0xFFFF, length)
-    return "%s/%d" % (ipaddress.IPv6Address(value), length)
+        return f"::ffff:{value >> 16 & 0xFFFF:x}:{value & 0xFFFF:x}/{length}"
+    return f"{ipaddress.IPv6Address(value)}/{length}"
 
 
 def parse(value):
@@ -98,7 +98,7 @@ def parse(value):
         raise ValueError("neither a CIDR nor an address") from None
     if host_bits:
         meant = format_key(flag | (number - host_bits) << _LENGTH_BITS | length)
-        raise ValueError("no network, because it has host bits set; %s is the network meant" % meant)
+        raise ValueError(f"no network, because it has host bits set; {meant} is the network meant")
     return flag | number << _LENGTH_BITS | length
 
 
@@ -128,28 +128,28 @@ def _collect(sources, faults):
         if mapping is None:
             continue
         if not isinstance(mapping, dict):
-            faults.add("%s must be a mapping of group names to lists of CIDRs, not %s." % (option, _kind(mapping)))
+            faults.add(f"{option} must be a mapping of group names to lists of CIDRs, not {_kind(mapping)}.")
             continue
         for name, members in mapping.items():
             reason = name_fault(name)
             if reason:
-                faults.add("Group name %s in %s %s." % (_quote(name), option, reason))
+                faults.add(f"Group name {_quote(name)} in {option} {reason}.")
                 continue
             if not _is_list(members):
                 faults.add(
-                    "Group %s must be a list of CIDRs, not %s %s; write %s: [192.0.2.0/24]."
-                    % (_quote(name), _kind(members), _quote(members), name)
+                    f"Group {_quote(name)} must be a list of CIDRs, not {_kind(members)} {_quote(members)}; "
+                    f"write {name}: [192.0.2.0/24]."
                 )
                 continue
             if not members:
-                faults.add("Group %s is empty; give it a CIDR or leave it out." % _quote(name))
+                faults.add(f"Group {_quote(name)} is empty; give it a CIDR or leave it out.")
                 continue
             keys = merged.setdefault(name, set())
             for value in members:
                 try:
                     keys.add(parse(value))
                 except ValueError as error:
-                    faults.add("Group %s: %s is %s." % (_quote(name), _quote(value), error))
+                    faults.add(f"Group {_quote(name)}: {_quote(value)} is {error}.")
     return merged
 
 
@@ -184,8 +184,8 @@ def _refuse_duplicates(merged, faults):
         for key in sorted(merged[name]):
             if key in first:
                 faults.add(
-                    "%s is in group %s and in group %s; a network can be in one group only."
-                    % (format_key(key), _quote(first[key]), _quote(name))
+                    f"{format_key(key)} is in group {_quote(first[key])} and in group {_quote(name)}; "
+                    "a network can be in one group only."
                 )
             else:
                 first[key] = name
@@ -275,11 +275,14 @@ def render(groups):
     parts = []
     for name, cidrs in groups.items():
         # CIDRs are plain ASCII without anything to escape; the pure-Python encoder behind indent= is ten times slower.
-        parts.append('  %s: [\n    "%s"\n  ]' % (json.dumps(name), '",\n    "'.join(cidrs)))
-    return "{\n%s\n}\n" % ",\n".join(parts)
+        lines = '",\n    "'.join(cidrs)
+        parts.append(f'  {json.dumps(name)}: [\n    "{lines}"\n  ]')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def plan(groups=None, inventory_groups=None, internet=True, internet_ipv6=False, collapse_networks=False, max_flows=None):
+def plan(
+    groups=None, inventory_groups=None, internet=True, internet_ipv6=False, collapse_networks=False, max_flows=None
+):
     """Turn the options into what is written and what is said about it; raise GroupsError on bad input."""
     faults = _Faults()
     merged = _collect((("groups", groups), ("inventory_groups", inventory_groups)), faults)
@@ -319,23 +322,21 @@ def plan(groups=None, inventory_groups=None, internet=True, internet_ipv6=False,
     if nested:
         name, key, outer, outer_key = nested[0]
         remarks.append(
-            "%d network(s) lie inside a network of another group, where the longer prefix wins; the first is %s of %s inside %s of %s."
-            % (len(nested), format_key(key), _quote(name), format_key(outer_key), _quote(outer))
+            f"{len(nested)} network(s) lie inside a network of another group, where the longer prefix wins; the first is "
+            f"{format_key(key)} of {_quote(name)} inside {format_key(outer_key)} of {_quote(outer)}."
         )
     if ipv6_groups:
+        only = f" Nothing will be drawn for {_enumerate(ipv6_only)}." if ipv6_only else ""
         remarks.append(
-            "%d network(s) are IPv6 (groups %s); the Vizceral application of sFlow-RT never draws IPv6, the bundled collector does.%s"
-            % (
-                ipv6,
-                _enumerate(ipv6_groups),
-                " Nothing will be drawn for %s." % _enumerate(ipv6_only) if ipv6_only else "",
-            )
+            f"{ipv6} network(s) are IPv6 (groups {_enumerate(ipv6_groups)}); the Vizceral application of sFlow-RT "
+            f"never draws IPv6, the bundled collector does.{only}"
         )
     # A site usually talks TCP and UDP at least: two rows of the application's table per group and direction.
-    if max_flows is not None and (len(rendered) - 1) * 2 > max_flows:
+    rows = (len(rendered) - 1) * 2
+    if max_flows is not None and rows > max_flows:
         remarks.append(
-            "%d groups need about %d rows per direction, viz.maxFlows shows %d: some groups will be drawn without traffic; raise viz.maxFlows."
-            % (len(rendered) - 1, (len(rendered) - 1) * 2, max_flows)
+            f"{len(rendered) - 1} groups need about {rows} rows per direction, viz.maxFlows shows {max_flows}: "
+            "some groups will be drawn without traffic; raise viz.maxFlows."
         )
     return {
         "groups": rendered,
@@ -358,4 +359,4 @@ def plan(groups=None, inventory_groups=None, internet=True, internet_ipv6=False,
 
 def _enumerate(names):
     text = ", ".join(repr(name) for name in names[:5])
-    return text + (" and %d more" % (len(names) - 5) if len(names) > 5 else "")
+    return text + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -182,7 +182,7 @@ errors:
   returned: when the groups are refused
   type: list
   elements: str
-  sample: ["Group 'SiteA': '10.0.0.1/16' is no network, because it has host bits set; 10.0.0.0/16 is the network meant."]
+  sample: ["Group 'SiteA': '10.0.0.300' is neither a CIDR nor an address."]
 """
 
 import json
@@ -207,8 +207,8 @@ def read(module, path):
     """Return the present text of the file, None when there is no file."""
     if os.path.isdir(path):
         module.fail_json(
-            msg="%s is a directory where the groups file is expected. Docker makes one when a container is started with a "
-            "file mount before the file exists: remove the container and the empty directory, then run again." % path
+            msg=f"{path} is a directory where the groups file is expected. Docker makes one when a container is started "
+            "with a file mount before the file exists: remove the container and the empty directory, then run again."
         )
     try:
         with open(path, "rb") as handle:
@@ -216,13 +216,13 @@ def read(module, path):
     except FileNotFoundError:
         return None
     except OSError as error:
-        module.fail_json(msg="Cannot read %s: %s. Run as a user who may (become: true)." % (path, error.strerror))
+        module.fail_json(msg=f"Cannot read {path}: {error.strerror}. Run as a user who may (become: true).")
 
 
 def write(module, path, text):
     directory = os.path.dirname(path) or "."
     if not os.path.isdir(directory):
-        module.fail_json(msg="The directory %s does not exist; create it before the groups are written." % directory)
+        module.fail_json(msg=f"The directory {directory} does not exist; create it before the groups are written.")
     temporary = None
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=".vizceral-groups-", dir=module.tmpdir)
@@ -231,7 +231,7 @@ def write(module, path, text):
             handle.flush()
             os.fsync(handle.fileno())
     except OSError as error:
-        module.fail_json(msg="Cannot write the new groups to a temporary file: %s." % error)
+        module.fail_json(msg=f"Cannot write the new groups to a temporary file: {error}.")
     finally:
         if temporary:
             module.add_cleanup_file(temporary)
@@ -269,7 +269,7 @@ def main():
             max_flows=params["max_flows"],
         )
     except GroupsError as error:
-        module.fail_json(msg="The groups for %s are refused. %s" % (params["path"], error), errors=error.errors)
+        module.fail_json(msg=f"The groups for {path} are refused. {error}", errors=error.errors)
 
     text = result.pop("text")
     for remark in result["remarks"]:
@@ -291,7 +291,7 @@ def main():
         file_args = module.load_file_common_arguments(attributes)
         changed = module.set_fs_attributes_if_different(file_args, changed, diff=attributes_diff)
         if attributes_diff.get("before") != attributes_diff.get("after"):
-            attributes_diff["before_header"] = attributes_diff["after_header"] = "%s (attributes)" % path
+            attributes_diff["before_header"] = attributes_diff["after_header"] = f"{path} (attributes)"
             diff.append(attributes_diff)
 
     if module._diff:
