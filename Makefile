@@ -21,3 +21,47 @@ $(VENV)/.ready: requirements.txt
 
 .PHONY: venv
 venv: $(VENV)/.ready ## make the virtual environment .venv
+
+.PHONY: demo
+demo: venv ## bring a demo fleet up on this machine, deploy to it, prove it
+	@mkdir -p .cache
+	tests/demo/demo.sh up
+
+.PHONY: verify
+verify: venv ## prove the demo fleet again, changing nothing
+	@ansible-playbook -i tests/demo/inventory.yml playbooks/verify.yml
+
+.PHONY: demo-down
+demo-down: venv ## take the demo fleet away
+	@tests/demo/demo.sh down
+
+.PHONY: lint
+lint: venv ## ansible-lint (production), yamllint, ruff, mypy
+	@tests/lint.sh
+
+.PHONY: unit
+unit: venv ## unit tests, on the control node's Python and on the oldest of the managed hosts
+	@tests/unit.sh
+
+.PHONY: molecule
+molecule: venv ## molecule scenarios on containers with systemd (SCENARIO=default for one)
+	@mkdir -p .cache
+	tests/molecule.sh $(SCENARIO)
+
+.PHONY: acceptance
+acceptance: venv ## the demo fleet, deployed and questioned, and taken away
+	@mkdir -p .cache
+	tests/acceptance.sh
+
+.PHONY: test
+test: ## everything: lint, unit, molecule, acceptance
+	@started=$$SECONDS
+	for part in lint unit molecule acceptance; do
+	  printf '\n======== make %s [%d s]\n' "$$part" $$((SECONDS - started))
+	  $(MAKE) --no-print-directory "$$part"
+	done
+	printf '\n======== all of make test passed in %d s\n' $$((SECONDS - started))
+
+.PHONY: clean
+clean: ## remove what make made in the working tree (containers: make demo-down)
+	rm -rf .cache .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis $(VENV) netviz-sflow-*.tar.gz

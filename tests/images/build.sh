@@ -19,6 +19,9 @@ inputs=$(cat build.sh Dockerfile packages.txt | sha256sum | cut -c1-16)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# The old builder tells everybody to install the new one.
+docker_build() { docker build --quiet "$@" 2> >(grep -vE '^DEPRECATED: The legacy builder|Install the buildx component|docs.docker.com/go/buildx|^$' >&2) >/dev/null; }
+
 image() { echo "netviz-sflow/$1:local"; }
 
 up_to_date() {
@@ -26,7 +29,7 @@ up_to_date() {
 }
 
 finish() { # NAME BASE: adds what every host has
-  docker build --quiet --build-arg "BASE=$2" --build-arg "INPUTS=$inputs" --tag "$(image "$1")" . >/dev/null
+  docker_build --build-arg "BASE=$2" --build-arg "INPUTS=$inputs" --tag "$(image "$1")" .
 }
 
 debian_root() { # NAME: imports a root made from the Debian archive as netviz-sflow/NAME:root
@@ -47,17 +50,9 @@ debian_root() { # NAME: imports a root made from the Debian archive as netviz-sf
   rm "$work/root.tar"
 }
 
-python36() { # prints the prefix of a Python 3.6 of this machine
-  local candidate
-  for candidate in python3.6 "$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.6.*/bin/python3.6 2>/dev/null | tail -n 1)"; do
-    [ -n "$candidate" ] && "$candidate" -c 'import sys; print(sys.base_prefix)' 2>/dev/null && return
-  done
-  return 1
-}
-
 bionic_like() { # makes netviz-sflow/ubuntu1804:root
   local prefix container
-  prefix=$(python36) || { echo "ubuntu:18.04 cannot be pulled, and this machine has no Python 3.6 for a stand-in"; return 1; }
+  prefix=$(./python36.sh) || { echo "ubuntu:18.04 cannot be pulled, and this machine has no Python 3.6 for a stand-in"; return 1; }
   debian_root debian12 || return 1
   container=$(docker create netviz-sflow/debian12:root /bin/true)
   # Not where it was built: a service with ProtectHome could not read it there. The linker's cache finds its library.
@@ -83,7 +78,7 @@ OS
   docker commit "$container" netviz-sflow/ubuntu1804:root >/dev/null
   docker rm "$container" >/dev/null
   printf 'FROM netviz-sflow/ubuntu1804:root\nRUN ldconfig && python-of-host -c "import ssl, ctypes"\n' |
-    docker build --quiet --tag netviz-sflow/ubuntu1804:root - >/dev/null
+    docker_build --tag netviz-sflow/ubuntu1804:root -
 }
 
 for name in "${@:-debian12}"; do
@@ -97,11 +92,16 @@ for name in "${@:-debian12}"; do
     echo "built $(image "$name") from ${pull[$name]}"
     continue
   fi
-  why=
   case $name in
-    debian*) why=$(debian_root "$name") && finish "$name" "netviz-sflow/$name:root" && echo "built $(image "$name") from the Debian archive" ;;
-    ubuntu1804) why=$(bionic_like) && finish "$name" netviz-sflow/ubuntu1804:root && echo "built $(image "$name"), a stand-in (Debian 12, Python 3.6)" ;;
-    *) why="${pull[$name]} cannot be pulled" ;;
+    debian*) root=debian_root from="the Debian archive" ;;
+    ubuntu1804) root=bionic_like from="a stand-in: Debian 12 with Python 3.6" ;;
+    *) root=false from= ;;
   esac
-  docker image inspect "$(image "$name")" >/dev/null 2>&1 || echo "skipped $name: ${why:-see above}"
+  if why=$($root "$name"); then
+    finish "$name" "netviz-sflow/$name:root"
+    echo "built $(image "$name") from $from"
+  else
+    docker image rm "$(image "$name")" >/dev/null 2>&1 || true # never test on an outdated one
+    echo "skipped $name: ${why:-${pull[$name]} cannot be pulled}"
+  fi
 done

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Every linter over the whole repository; each may stop the run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+echo "==> ruff"
+ruff check .
+echo "==> yamllint"
+yamllint --strict .
+echo "==> mypy (control-node code and the collector)"
+mypy
+echo "==> ansible-lint, profile production"
+ansible-lint --offline --strict
