@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The front door, as a newcomer walks through it: make demo, then questions to the running fleet, then make demo-down.
+# KEEP_DEMO=1 leaves the fleet up. Extra arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! command -v tshark >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "==> installing tshark, the independent decoder"
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y tshark >/dev/null
+fi
+tests/demo/demo.sh up
+status=0
+python -m pytest -v -p no:cacheprovider tests/acceptance "$@" || status=$?
+[ -n "${KEEP_DEMO:-}" ] || tests/demo/demo.sh down >.cache/demo-down.log 2>&1 || { cat .cache/demo-down.log; status=1; }
+exit $status
