@@ -274,7 +274,7 @@ def render(groups):
     """The text of the file: groups in the given order, one network per line, so that a diff shows what changed."""
     parts = []
     for name, cidrs in groups.items():
-        # CIDRs are plain ASCII without anything to escape; the pure-Python encoder behind indent= is ten times slower.
+        # CIDRs are plain ASCII without anything to escape, and the encoder behind indent= is pure Python and slow.
         lines = '",\n    "'.join(cidrs)
         parts.append(f'  {json.dumps(name)}: [\n    "{lines}"\n  ]')
     return "{\n" + ",\n".join(parts) + "\n}\n"
@@ -322,8 +322,8 @@ def plan(
     if nested:
         name, key, outer, outer_key = nested[0]
         remarks.append(
-            f"{len(nested)} network(s) lie inside a network of another group, where the longer prefix wins; the first is "
-            f"{format_key(key)} of {_quote(name)} inside {format_key(outer_key)} of {_quote(outer)}."
+            f"{len(nested)} network(s) lie inside a network of another group, where the longer prefix wins; the first "
+            f"is {format_key(key)} of {_quote(name)} inside {format_key(outer_key)} of {_quote(outer)}."
         )
     if ipv6_groups:
         only = f" Nothing will be drawn for {_enumerate(ipv6_only)}." if ipv6_only else ""

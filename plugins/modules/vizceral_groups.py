@@ -207,8 +207,9 @@ def read(module, path):
     """Return the present text of the file, None when there is no file."""
     if os.path.isdir(path):
         module.fail_json(
-            msg=f"{path} is a directory where the groups file is expected. Docker makes one when a container is started "
-            "with a file mount before the file exists: remove the container and the empty directory, then run again."
+            msg=f"{path} is a directory where the groups file is expected. Docker makes one when a container is "
+            "started with a file mount before the file exists: remove the container and the empty directory, then "
+            "run again."
         )
     try:
         with open(path, "rb") as handle:
