@@ -14,7 +14,7 @@ unexport ANSIBLE_COLLECTIONS_PATH
 
 .PHONY: help
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.ready: requirements.txt
 	@tests/demo/venv.sh "$(PYTHON)" "$(VENV)"
@@ -39,6 +39,11 @@ demo-down: venv ## take the demo fleet away
 lint: venv ## ansible-lint (production), yamllint, ruff, mypy
 	@tests/lint.sh
 
+.PHONY: sanity
+sanity: venv ## ansible-test sanity
+	@mkdir -p .cache
+	tests/sanity.sh
+
 .PHONY: unit
 unit: venv ## unit tests, on the control node's Python and on the oldest of the managed hosts
 	@tests/unit.sh
@@ -56,7 +61,7 @@ acceptance: venv ## the demo fleet, deployed and questioned, and taken away
 .PHONY: test
 test: ## everything: lint, unit, molecule, acceptance
 	@started=$$SECONDS
-	for part in lint unit molecule acceptance; do
+	for part in lint sanity unit molecule acceptance; do
 	  printf '\n======== make %s [%d s]\n' "$$part" $$((SECONDS - started))
 	  $(MAKE) --no-print-directory "$$part"
 	done
@@ -64,4 +69,4 @@ test: ## everything: lint, unit, molecule, acceptance
 
 .PHONY: clean
 clean: ## remove what make made in the working tree (containers: make demo-down)
-	rm -rf .cache .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis $(VENV) netviz-sflow-*.tar.gz
+	@rm -rf .cache .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis .venv .venv-3.6 netviz-sflow-*.tar.gz

@@ -27,7 +27,9 @@ POLLING_SECONDS = 5
 
 def run(*command: str, check: bool = True, **options) -> subprocess.CompletedProcess:
     env = dict(os.environ, ANSIBLE_FORCE_COLOR="0", ANSIBLE_NOCOLOR="1", **options.pop("env", {}))
-    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=options.pop("cwd", REPO), **options)
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=env, cwd=options.pop("cwd", REPO), **options
+    )
     if check and done.returncode:
         pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}")
     return done
@@ -54,7 +56,11 @@ def agents() -> dict[str, str]:
     """Host name -> agent address, of the hosts that are up."""
     inventory = json.loads(run("ansible-inventory", "-i", str(INVENTORY), "--list").stdout)
     up = run("docker", "ps", "--format", "{{.Names}}").stdout.split()
-    addresses = {host: settings["demo_address"] for host, settings in inventory["_meta"]["hostvars"].items() if "demo_address" in settings}
+    addresses = {
+        host: settings["demo_address"]
+        for host, settings in inventory["_meta"]["hostvars"].items()
+        if "demo_address" in settings
+    }
     return {host: address for host, address in addresses.items() if f"netviz-{host}" in up}
 
 
@@ -65,7 +71,10 @@ def test_every_agent_reports_counters_and_flows(server, agents):
         seen = get(f"{server}/agents/json")
         rows = {host: seen.get(address) for host, address in agents.items()}
         good = all(
-            row and row["lastSeen"] < 2000 * POLLING_SECONDS and row["sFlowCounterSamples"] > 0 and row["sFlowFlowSamples"] > 0
+            row
+            and row["lastSeen"] < 2000 * POLLING_SECONDS
+            and row["sFlowCounterSamples"] > 0
+            and row["sFlowFlowSamples"] > 0
             for row in rows.values()
         )
         if good or time.time() > deadline:
@@ -108,7 +117,11 @@ def test_verify_names_the_silent_host(agents):
     finally:
         run("docker", "exec", "netviz-alpha-2", "systemctl", "start", "hsflowd")
     assert "exit status 0" not in output
-    table = {host: row for host, row in re.findall(r"^\W*(\S+)\s+(.*(?:reporting|silent).*)$", output, re.M) if host in agents}
+    table = {
+        host: row
+        for host, row in re.findall(r"^\W*(\S+)\s+(.*(?:reporting|silent).*)$", output, re.M)
+        if host in agents
+    }
     assert set(table) == set(agents), output
     assert "silent" in table.pop("alpha-2")
     assert all("reporting" in row for row in table.values()), output
@@ -123,7 +136,20 @@ def capture(tmp_path_factory) -> Path:
     network = run("docker", "network", "inspect", "-f", "{{.Id}}", "netviz-demo").stdout.strip()
     # Not below pytest's private directory: dumpcap gives up root before it opens the file.
     path = Path("/tmp") / f"netviz-acceptance-{os.getpid()}.pcap"
-    run("tshark", "-q", "-F", "pcap", "-i", f"br-{network[:12]}", "-a", "duration:20", "-f", "udp dst port 6343 and dst host 10.213.2.2", "-w", str(path))
+    run(
+        "tshark",
+        "-q",
+        "-F",
+        "pcap",
+        "-i",
+        f"br-{network[:12]}",
+        "-a",
+        "duration:20",
+        "-f",
+        "udp dst port 6343 and dst host 10.213.2.2",
+        "-w",
+        str(path),
+    )
     yield path
     path.unlink()
 
@@ -151,7 +177,9 @@ def our_account(capture: Path) -> dict[str, collections.Counter]:
     """The same, from the collector's own replay."""
     package = REPO / "roles/collector/files"
     replay = json.loads(
-        run(sys.executable, "-m", "sflow_collector", "replay", "--json", str(capture), env={"PYTHONPATH": str(package)}).stdout
+        run(
+            sys.executable, "-m", "sflow_collector", "replay", "--json", str(capture), env={"PYTHONPATH": str(package)}
+        ).stdout
     )
     account: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     for row in replay["agents"]:
@@ -185,7 +213,15 @@ def test_collection_installs_and_runs_from_elsewhere(tmp_path, agents):
     run("ansible-galaxy", "collection", "verify", "--offline", "-p", str(place), "netviz.sflow")
     env = {"ANSIBLE_COLLECTIONS_PATH": str(place), "ANSIBLE_INJECT_FACT_VARS": "false", "ANSIBLE_CONFIG": "/dev/null"}
     done = run(
-        "ansible-playbook", "-v", "-i", str(INVENTORY), "netviz.sflow.site", "--limit", ":".join([*agents, "viewer"]), env=env, cwd=tmp_path
+        "ansible-playbook",
+        "-v",
+        "-i",
+        str(INVENTORY),
+        "netviz.sflow.site",
+        "--limit",
+        ":".join([*agents, "viewer"]),
+        env=env,
+        cwd=tmp_path,
     )
     counters = recap(done.stdout)
     assert {host: row["changed"] for host, row in counters.items()} == dict.fromkeys(counters, 0)

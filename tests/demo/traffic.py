@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, netviz.sflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -6,6 +5,7 @@
 
 Usage: traffic.py PEER ...        about 60 packets/s to each peer, in waves, so that the picture moves.
 """
+
 import contextlib
 import math
 import socket
