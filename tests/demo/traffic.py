@@ -38,12 +38,11 @@ def answer(connection):
 def talk_tcp(peer):
     """One connection to the peer, a request every 100 ms; connect again when it breaks (the gateway has no server)."""
     while True:
-        with contextlib.suppress(OSError):
-            with socket.create_connection((peer, TCP_PORT), timeout=2) as connection:
-                while True:
-                    connection.sendall(b"x" * 400)
-                    connection.recv(64)
-                    time.sleep(0.1)
+        with contextlib.suppress(OSError), socket.create_connection((peer, TCP_PORT), timeout=2) as connection:
+            while True:
+                connection.sendall(b"x" * 400)
+                connection.recv(64)
+                time.sleep(0.1)
         time.sleep(2)
 
 
