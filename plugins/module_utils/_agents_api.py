@@ -1,0 +1,379 @@
+# -*- coding: utf-8 -*-
+
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A client for the two servers that know which agents report: the collector of this collection and sFlow-RT.
+
+Both answers come out in one shape (see ``Row``). Every failure is an ``ApiError`` whose text is a whole sentence.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import http.client
+import ipaddress
+import json
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+BUNDLED = "netviz.sflow"
+SFLOW_RT = "sFlow-RT"
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+PAGE_ROWS = 1000
+MAX_PAGES = 1000
+
+
+class ApiError(Exception):
+    """What is wrong with the server or its answer, as a sentence."""
+
+
+class NotFound(ApiError):
+    """The server is there and does not know the path."""
+
+
+class Row:
+    """What a server knows about one agent (one sub-agent of it); ages and times in seconds, unknown is None."""
+
+    __slots__ = (
+        "agent",
+        "sub_agent",
+        "host_name",
+        "sources",
+        "shared",
+        "server",
+        "first_seen",
+        "age",
+        "flow_age",
+        "counter_age",
+        "uptime",
+        "restarts",
+        "datagrams",
+        "lost",
+        "out_of_order",
+        "duplicates",
+        "flow_samples",
+        "counter_samples",
+        "data_sources",
+    )
+
+    def __init__(self, **values):
+        for name in self.__slots__:
+            setattr(self, name, values.get(name))
+        self.sources = values.get("sources") or []
+        self.data_sources = values.get("data_sources") or []
+
+
+def canonical_address(text):
+    """The one spelling of an address, or None when the text is no address."""
+    try:
+        address = ipaddress.ip_address(str(text).strip().split("%")[0])
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
+
+
+def base_url(text):
+    """The URL without its trailing slash; refuses what cannot be the address of a collector."""
+    try:
+        parts = urllib.parse.urlsplit(str(text).strip())
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_fine, parts = False, None
+    if not port_is_fine or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ApiError(f"{text} is not a URL of a collector; expected for example http://127.0.0.1:8008.")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ApiError(
+            "The URL of a collector has neither a user name nor a query; expected for example http://127.0.0.1:8008."
+        )
+    return urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        return None
+
+
+class Client:
+    """Asks one server. It finds out which of the two it is at the first answer."""
+
+    def __init__(self, url, token=None, validate_certs=True, ca_path=None, use_proxy=False, clock=time.monotonic):
+        self.url = base_url(url)
+        self.kind = None
+        self._clock = clock
+        self._headers = {"Accept": "application/json", "User-Agent": "netviz.sflow"}
+        if token:
+            self._headers["Authorization"] = "Bearer " + token
+        handlers = [_NoRedirect()]
+        if not use_proxy:
+            handlers.append(urllib.request.ProxyHandler({}))
+        if self.url.startswith("https:"):
+            try:
+                context = ssl.create_default_context(cafile=ca_path)
+            except (OSError, ssl.SSLError) as exc:
+                raise ApiError(f"The file of certificate authorities {ca_path} cannot be used: {exc}.") from exc
+            if not validate_certs:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            handlers.append(urllib.request.HTTPSHandler(context=context))
+        self._opener = urllib.request.build_opener(*handlers)
+
+    # -- transport ---------------------------------------------------------------------------------------------------
+
+    def get(self, path, timeout):
+        """The body of the answer as bytes; ``timeout`` bounds the whole exchange."""
+        url = self.url + path
+        deadline = self._clock() + timeout
+        request = urllib.request.Request(url, headers=self._headers)  # noqa: S310 - base_url() allows http and https only
+        try:
+            with self._opener.open(request, timeout=timeout) as response:
+                return self._read(response, url, deadline, timeout)
+        except urllib.error.HTTPError as exc:
+            with exc:
+                raise self._http_error(exc, url) from exc
+        except urllib.error.URLError as exc:
+            raise ApiError(self._transport_sentence(url, exc.reason, timeout)) from exc
+        except (OSError, http.client.HTTPException, ValueError) as exc:
+            raise ApiError(self._transport_sentence(url, exc, timeout)) from exc
+
+    def _read(self, response, url, deadline, timeout):
+        chunks, size = [], 0
+        while True:
+            # read1 gives back what is there, so that a server that trickles its answer cannot outlive the deadline.
+            chunk = response.read1(65536)
+            if not chunk:
+                missing = getattr(response, "length", None)
+                if missing:
+                    raise ApiError(f"{url} broke off its answer, {missing} bytes are missing.")
+                return b"".join(chunks)
+            size += len(chunk)
+            if size > MAX_ANSWER_BYTES:
+                raise ApiError(f"{url} answers with more than {MAX_ANSWER_BYTES >> 20} MiB; that is no fleet account.")
+            if self._clock() > deadline:
+                raise ApiError(f"{url} did not finish its answer within {timeout:.2g} s.")
+            chunks.append(chunk)
+
+    def _http_error(self, exc, url):
+        if exc.code == 404:
+            return NotFound(
+                f"{url} answers 404: neither the collector of netviz.sflow nor sFlow-RT 3.x serves this path."
+            )
+        if exc.code in (401, 403):
+            return ApiError(f"{url} answers {exc.code}: it wants a token or password; give the right one.")
+        if 300 <= exc.code < 400:
+            return ApiError(f"{url} redirects to {exc.headers.get('Location', 'nowhere')}; give that URL instead.")
+        return ApiError(f"{url} answers HTTP status {exc.code} ({exc.reason}).")
+
+    @staticmethod
+    def _transport_sentence(url, reason, timeout):
+        if isinstance(reason, (socket.timeout, TimeoutError)):
+            return f"{url} did not answer within {timeout:.2g} s; is a firewall in between, or the server overloaded?"
+        if isinstance(reason, ConnectionRefusedError):
+            return f"{url} refuses the connection: nothing listens there; does it run, is this its HTTP port?"
+        if isinstance(reason, socket.gaierror):
+            return f"The host name of {url} cannot be resolved ({reason.strerror or reason})."
+        if isinstance(reason, ssl.SSLError):
+            return f"The TLS connection to {url} fails: {reason}."
+        if isinstance(reason, http.client.HTTPException):
+            return f"{url} does not answer in HTTP ({type(reason).__name__})."
+        return f"{url} cannot be reached: {reason}."
+
+    def get_json(self, path, timeout, expected=dict):
+        body = self.get(path, timeout)
+        try:
+            value = json.loads(body.decode("utf-8"))
+        except (ValueError, RecursionError):
+            start = body[:40].decode("latin-1")
+            raise ApiError(f"{self.url}{path} answers something that is not JSON, beginning with {start!r}.") from None
+        if not isinstance(value, expected):
+            raise ApiError(
+                f"{self.url}{path} answers with JSON of another shape ({type(value).__name__}) than a collector does."
+            )
+        return value
+
+    # -- the two servers ---------------------------------------------------------------------------------------------
+
+    def observe(self, timeout):
+        """``(server, rows)``: the health of the server and what it knows about every agent."""
+        deadline = self._clock() + timeout
+
+        def left():
+            return max(deadline - self._clock(), 0.1)
+
+        if self.kind != SFLOW_RT:
+            try:
+                answer = self._bundled(left, timeout)
+                self.kind = BUNDLED
+                return answer
+            except NotFound:
+                if self.kind == BUNDLED:
+                    raise
+        answer = self._sflow_rt(left)
+        self.kind = SFLOW_RT
+        return answer
+
+    def _bundled(self, left, timeout):
+        rows, offset, account = [], 0, None
+        for _dummy in range(MAX_PAGES):
+            page = self.get_json(f"/fleet/json?offset={offset}&limit={PAGE_ROWS}", left())
+            account = page.get("collector")
+            agents = page.get("agents")
+            if not isinstance(account, dict) or not isinstance(agents, list):
+                raise ApiError(
+                    f"{self.url}/fleet/json answers without collector or agents; it is no collector of netviz.sflow."
+                )
+            rows.extend(self._bundled_row(item) for item in agents)
+            offset += len(agents)
+            if not agents or offset >= _count(page.get("total")):
+                return self._bundled_server(account), rows
+            if left() <= 0.1:
+                raise ApiError(f"{self.url} did not hand over all of its agents within {timeout:.2g} s.")
+        raise ApiError(f"{self.url}/fleet/json has more than {MAX_PAGES} pages; that is no fleet account.")
+
+    def _bundled_server(self, account):
+        udp = account.get("udp") if isinstance(account.get("udp"), dict) else {}
+        errors = account.get("errors") if isinstance(account.get("errors"), dict) else {}
+        return {
+            "url": self.url,
+            "kind": BUNDLED,
+            "version": _text(account.get("version")),
+            "uptime_seconds": _seconds(account.get("uptime_ms")),
+            "agents": _count(account.get("agents")),
+            "datagrams": _count(udp.get("datagrams")),
+            "dropped_at_socket": _count(udp.get("kernel_drops")),
+            "parse_errors": sum(_count(number) for number in errors.values()),
+            "refused": _count(udp.get("refused")),
+            "overflow": _count(account.get("overflow_datagrams")),
+        }
+
+    def _bundled_row(self, item):
+        if not isinstance(item, dict) or canonical_address(item.get("agent")) is None:
+            raise ApiError(f"{self.url}/fleet/json lists an agent without an address: {str(item)[:60]!r}.")
+        sources = item.get("data_sources")
+        return Row(
+            agent=canonical_address(item["agent"]),
+            sub_agent=_count(item.get("sub_agent")),
+            host_name=_text(item.get("host_name")),
+            sources=_addresses(item.get("sources")),
+            shared=item.get("shared") is True,
+            server=self.url,
+            first_seen=_seconds(item.get("first_seen_ms")),
+            age=_seconds(item.get("last_seen_ms")),
+            flow_age=_seconds(item.get("last_flow_ms")),
+            counter_age=_seconds(item.get("last_counter_ms")),
+            uptime=_seconds(item.get("uptime_ms")),
+            restarts=_count(item.get("restarts")),
+            datagrams=_count(item.get("datagrams")),
+            lost=_count(item.get("lost")),
+            out_of_order=_count(item.get("out_of_order")),
+            duplicates=_count(item.get("duplicates")),
+            flow_samples=_count(item.get("flow_samples")),
+            counter_samples=_count(item.get("counter_samples")),
+            data_sources=[
+                {
+                    "name": _text(source.get("name")) or _text(source.get("data_source")) or "?",
+                    "sampling_rate": _number(source.get("sampling_rate")),
+                    "polling": _number(source.get("polling_interval_s")),
+                    "flow_age": _seconds(source.get("last_flow_ms")),
+                }
+                for source in (sources if isinstance(sources, list) else [])
+                if isinstance(source, dict)
+            ],
+        )
+
+    def _sflow_rt(self, left):
+        agents = self.get_json("/agents/json", left())
+        try:
+            analyzer = self.get_json("/analyzer/json", left())
+        except ApiError:
+            analyzer = {}
+        names = self._sflow_rt_names(left) if agents else {}
+        rows = []
+        for key, item in agents.items():
+            address = canonical_address(key)
+            if address is None or not isinstance(item, dict):
+                raise ApiError(f"{self.url}/agents/json lists an agent without an address: {key[:60]!r}.")
+            rows.append(
+                Row(
+                    agent=address,
+                    host_name=names.get(address),
+                    sources=_addresses(item.get("sFlowDatagramSource")),
+                    # sFlow-RT keeps every source it ever saw, so several of them prove no sharing.
+                    shared=False,
+                    server=self.url,
+                    first_seen=_seconds(item.get("firstSeen")),
+                    age=_seconds(item.get("lastSeen")),
+                    uptime=_seconds(item.get("uptime")),
+                    datagrams=_count(item.get("sFlowDatagramsReceived")),
+                    lost=_count(item.get("sFlowDatagramsLost")),
+                    out_of_order=_count(item.get("sFlowDatagramsOutOfOrder")),
+                    duplicates=_count(item.get("sFlowDatagramsDuplicates")),
+                    flow_samples=_count(item.get("sFlowFlowSamples")),
+                    counter_samples=_count(item.get("sFlowCounterSamples")),
+                )
+            )
+        server = {
+            "url": self.url,
+            "kind": SFLOW_RT,
+            "version": _text(analyzer.get("version")),
+            "uptime_seconds": _seconds(analyzer.get("uptime")),
+            "agents": len(rows),
+            "datagrams": _count(analyzer.get("sFlowDatagramsReceived")),
+            "dropped_at_socket": _count(analyzer.get("sFlowDatagramsDiscarded")),
+            "parse_errors": _count(analyzer.get("sFlowParseErrors")) + _count(analyzer.get("sFlowUnsupportedVersion")),
+            "refused": 0,
+            "overflow": 0,
+        }
+        return server, rows
+
+    def _sflow_rt_names(self, left):
+        """Agent address -> host name, where the agent says one; without it the proof still works."""
+        try:
+            dump = self.get_json("/dump/ALL/host_name/json", left(), list)
+        except ApiError:
+            return {}
+        return {
+            canonical_address(item.get("agent")): _text(item.get("metricValue"))
+            for item in dump
+            if isinstance(item, dict)
+        }
+
+
+# -- values of an answer: a server may be wrong, old or hostile -------------------------------------------------------
+
+
+def _number(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    # The bound keeps every later calculation within floats.
+    return value if 0 <= value < 1e18 else None
+
+
+def _count(value):
+    number = _number(value)
+    return int(number) if number is not None else 0
+
+
+def _seconds(milliseconds):
+    number = _number(milliseconds)
+    return number / 1000.0 if number is not None else None
+
+
+def _text(value):
+    if not isinstance(value, str):
+        return None
+    # Names come from datagrams that anybody can send: no control characters on the operator's terminal.
+    return "".join(char if char.isprintable() else "?" for char in value[:255]) or None
+
+
+def _addresses(value):
+    found = (canonical_address(item) for item in (value if isinstance(value, list) else []))
+    return [address for address in found if address is not None]

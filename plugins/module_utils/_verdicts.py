@@ -1,0 +1,601 @@
+# -*- coding: utf-8 -*-
+
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what the servers saw and what each host should do to a verdict per host. Pure, except ``prove``, which waits."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import time
+
+from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import ApiError, canonical_address
+
+REPORTING = "reporting"
+UNKNOWN = "unknown"
+# In the order in which they are shown: the worst first.
+VERDICTS = (
+    UNKNOWN,
+    "silent",
+    "stale",
+    "wrong_source",
+    "shared_address",
+    "restarting",
+    "no_counters",
+    "no_flows",
+    "wrong_rate",
+    "losing",
+    REPORTING,
+)
+
+DEFAULT_POLLING = 30
+# Above a few hundred lines nobody reads on.
+MAX_UNEXPECTED = 200
+# Less than this is the ordinary end of a restart or a lost packet or two, not a lossy path.
+MIN_LOST = 5
+
+
+class Settings:
+    """What the proof demands of every host."""
+
+    def __init__(self, max_age=None, max_loss=1.0, require=("counters",), collector_addresses=(), rate_tolerance=0.05):
+        self.max_age = max_age
+        self.max_loss = max_loss
+        self.require = tuple(require)
+        self.collector_addresses = tuple(collector_addresses)
+        self.rate_tolerance = rate_tolerance
+
+    def age_limit(self, polling):
+        return self.max_age if self.max_age is not None else 2.5 * (polling or DEFAULT_POLLING)
+
+
+class Expected:
+    """One host that should report, and what is known of its daemon."""
+
+    def __init__(self, values):
+        self.name = values["name"]
+        self.address = canonical_address(values.get("address")) if values.get("address") else None
+        self.other_addresses = [
+            a for a in map(canonical_address, values.get("other_addresses") or []) if a and a != self.address
+        ]
+        self.host_name = values.get("host_name")
+        self.polling = values.get("polling")
+        self.sampling = [rate for rate in values.get("sampling") or [] if rate > 0]
+        self.running_seconds = values.get("running_seconds")
+        self.daemon = values.get("daemon") or "unknown"
+        self.daemon_detail = values.get("daemon_detail") or ""
+        self.crashes = values.get("crashes") or 0
+        self.missing_libraries = values.get("missing_libraries") or {}
+        self.no_tap = values.get("no_tap") or ""
+        self.collectors = values.get("collectors")
+
+    def addresses(self):
+        return ([self.address] if self.address else []) + self.other_addresses
+
+
+class Observation:
+    """The merged answers of all servers, indexed. With several servers the one that heard of an agent last counts."""
+
+    def __init__(self, rows=()):
+        self.rows = {}
+        self.by_source = {}
+        self.by_name = {}
+        for row in sorted(rows, key=lambda row: (row.age is None, row.age)):
+            kept = self.rows.setdefault(row.agent, row)
+            if kept is not row and row.server == kept.server:
+                # Another sub-agent at the same address: its samples belong to the same host.
+                kept = self.rows[row.agent] = _combined(kept, row)
+            if row.shared:
+                kept.shared = True
+            for source in row.sources:
+                self.by_source.setdefault(source, set()).add(row.agent)
+            if row.host_name:
+                self.by_name.setdefault(row.host_name, set()).add(row.agent)
+
+    def elsewhere(self, expected, taken):
+        """The address under which a host reports that does not report under its own, or None."""
+        claims = set()
+        for address in expected.addresses():
+            # The source of many agents is a NAT gateway and names none of them.
+            if len(self.by_source.get(address, ())) == 1:
+                claims |= self.by_source[address]
+            if address in self.rows:
+                claims.add(address)
+        if expected.host_name:
+            claims |= self.by_name.get(expected.host_name, set())
+        claims = sorted(claims - taken)
+        return claims[0] if claims else None
+
+
+def _combined(first, second):
+    """One row for two sub-agents of one address, the fresher one first."""
+    for name in ("datagrams", "lost", "out_of_order", "duplicates", "flow_samples", "counter_samples"):
+        setattr(first, name, (getattr(first, name) or 0) + (getattr(second, name) or 0))
+    for name in ("flow_age", "counter_age"):
+        ages = [age for age in (getattr(first, name), getattr(second, name)) if age is not None]
+        setattr(first, name, min(ages) if ages else None)
+    first.data_sources = first.data_sources + second.data_sources
+    first.sources = first.sources + [source for source in second.sources if source not in first.sources]
+    return first
+
+
+class Verdict:
+    """A word, a sentence, a command, and whether waiting longer could change it."""
+
+    def __init__(self, expected, word, reason="", next_command="", final=False, row=None):
+        self.expected = expected
+        self.word = word
+        self.reason = reason
+        self.next_command = next_command
+        self.final = final or word == REPORTING
+        self.row = row
+
+    def as_dict(self):
+        row = self.row
+        return {
+            "name": self.expected.name,
+            "address": self.expected.address,
+            "verdict": self.word,
+            "reason": self.reason,
+            "next_command": self.next_command,
+            "seen_as": row.agent if row else None,
+            "host_name": row.host_name if row else None,
+            "age_seconds": _rounded(row.age) if row else None,
+            "datagrams": row.datagrams if row else None,
+            "lost": row.lost if row else None,
+            "loss_percent": _rounded(loss_percent(row), 2) if row else None,
+            "flow_samples": row.flow_samples if row else None,
+            "counter_samples": row.counter_samples if row else None,
+            "sampling": sorted({int(s["sampling_rate"]) for s in row.data_sources if s["sampling_rate"]})
+            if row
+            else [],
+            "polling_seconds": _rounded(observed_polling(row)) if row else None,
+            "sources": row.sources if row else [],
+            "server": row.server if row else None,
+        }
+
+
+def _rounded(value, digits=1):
+    return round(value, digits) if value is not None else None
+
+
+def loss_percent(row):
+    sent = (row.datagrams or 0) + (row.lost or 0)
+    return 100.0 * (row.lost or 0) / sent if sent else 0.0
+
+
+def observed_polling(row):
+    """The shortest interval between two counter samples of one data source."""
+    intervals = [source["polling"] for source in row.data_sources if source["polling"]]
+    return min(intervals) if intervals else None
+
+
+def _ago(seconds):
+    if seconds is None:
+        return "at an unknown time"
+    if seconds < 120:
+        return f"{seconds:.0f} s ago"
+    if seconds < 7200:
+        return "%.0f minutes ago" % (seconds / 60)
+    return "%.0f hours ago" % (seconds / 3600)
+
+
+JOURNAL = "journalctl -u hsflowd -n 30 --no-pager"
+START = "systemctl restart hsflowd; " + JOURNAL
+
+
+def judge(expected, observation, settings, elapsed, neighbours=None, owners_of=None):
+    """The verdict on one host.
+
+    :param elapsed: seconds since ``expected.running_seconds`` was true at the latest
+    :param neighbours: expected agent address -> names of the hosts that should use it
+    :param owners_of: any address -> names of the hosts that have it
+    """
+    neighbours = neighbours or {}
+    address = expected.address
+    if address is None:
+        named = observation.by_name.get(expected.host_name) or set()
+        address = next((a for a in expected.other_addresses if a in observation.rows), None)
+        address = address or (sorted(named)[0] if len(named) == 1 else None)
+    row = observation.rows.get(address) if address else None
+
+    down = _daemon_is_down(expected, row)
+    if down:
+        return down
+    if row is None:
+        return _not_seen(expected, observation, settings, neighbours)
+    sharing = _sharing(expected, row, neighbours, owners_of or {})
+    if sharing:
+        return sharing
+    limit = settings.age_limit(expected.polling)
+    running = expected.running_seconds + elapsed if expected.running_seconds is not None else None
+    late = _late(expected, row, settings, limit, running)
+    if late:
+        return late
+    return _content(expected, row, settings, limit, running) or Verdict(expected, REPORTING, row=row)
+
+
+def _daemon_is_down(expected, row):
+    """What the host says about its daemon outweighs datagrams from before it ended."""
+    before = f" Its last datagram came {_ago(row.age)}." if row else ""
+    detail = f" ({expected.daemon_detail})" if expected.daemon_detail else ""
+    if expected.daemon == "absent":
+        return Verdict(
+            expected,
+            "silent",
+            "hsflowd is not installed on it." + before,
+            f"ansible-playbook netviz.sflow.site --limit {expected.name}",
+            True,
+            row,
+        )
+    if expected.daemon == "stopped":
+        return Verdict(expected, "silent", f"hsflowd is not running on it{detail}.{before}", START, True, row)
+    if expected.daemon == "failed":
+        return Verdict(expected, "silent", f"hsflowd failed on it{detail}.{before}", JOURNAL, True, row)
+    if expected.daemon == "starting":
+        return Verdict(
+            expected, "restarting", f"systemd keeps starting hsflowd again{detail}.{before}", JOURNAL, True, row
+        )
+    return None
+
+
+def _not_seen(expected, observation, settings, neighbours):
+    elsewhere = observation.elsewhere(expected, set(neighbours))
+    if elsewhere:
+        other = observation.rows[elsewhere]
+        reason = "It reports as {}, expected was {}.".format(elsewhere, expected.address or "an address of its own")
+        return Verdict(
+            expected, "wrong_source", reason, "grep -i agentip /etc/hsflowd.auto /etc/hsflowd.conf", row=other
+        )
+    shared = observation.elsewhere(expected, set())
+    if shared and shared != expected.address and shared in neighbours:
+        others = [name for name in neighbours[shared] if name != expected.name]
+        reason = "It reports as {}, which is the agent address of {}.".format(shared, ", ".join(others[:3]))
+        return Verdict(
+            expected,
+            "shared_address",
+            reason,
+            "grep -i agentip /etc/hsflowd.auto /etc/hsflowd.conf",
+            row=observation.rows[shared],
+        )
+    if expected.collectors is not None and not expected.collectors:
+        return Verdict(expected, "silent", "Its hsflowd has no collector.", "cat /etc/hsflowd.auto", True)
+    stranger = _other_collector(expected, settings)
+    if stranger:
+        return Verdict(
+            expected,
+            "silent",
+            "Its hsflowd sends to {} and not to this collector ({}).".format(*stranger),
+            "cat /etc/hsflowd.auto",
+        )
+    if expected.daemon == "running":
+        target = expected.collectors[0] if expected.collectors else "the collector"
+        reason = (
+            "Its hsflowd runs, but no datagram of it has arrived: a firewall, a wrong route, or another agent address."
+        )
+        return Verdict(expected, "silent", reason, f"tcpdump -ni any udp port {_port(target)}  # datagrams to {target}")
+    return Verdict(expected, "silent", "No datagram of it has ever arrived.", START)
+
+
+def _port(target):
+    return target.rsplit(":", 1)[1] if ":" in target else "6343"
+
+
+def _other_collector(expected, settings):
+    if not expected.collectors or not settings.collector_addresses:
+        return None
+    if set(expected.collectors) & set(settings.collector_addresses):
+        return None
+    return ", ".join(expected.collectors[:3]), ", ".join(settings.collector_addresses[:3])
+
+
+def _sharing(expected, row, neighbours, owners_of):
+    others = [name for name in neighbours.get(row.agent, ()) if name != expected.name]
+    command = "grep -i agentip /etc/hsflowd.auto"
+    if not others and len(row.sources) > 1:
+        # The datagrams themselves come from this host and from another one of the fleet.
+        owners = [owners_of.get(source) or [] for source in row.sources]
+        if [expected.name] in owners:
+            others = sorted({names[0] for names in owners if len(names) == 1 and names != [expected.name]})
+    if others:
+        reason = (
+            "{} is also the agent address of {}; every host needs its own (hsflowd_agent, hsflowd_agent_cidr).".format(
+                row.agent, ", ".join(others[:3])
+            )
+        )
+        return Verdict(expected, "shared_address", reason, command, True, row)
+    if row.shared:
+        reason = "Several hosts send as {} (sources {}); every host needs its own agent address.".format(
+            row.agent, ", ".join(row.sources[:4]) or "unknown"
+        )
+        return Verdict(expected, "shared_address", reason, command, False, row)
+    return None
+
+
+def _late(expected, row, settings, limit, running):
+    """Seen, but not lately enough."""
+    since_start = running is None or (row.age is not None and row.age <= running)
+    if row.age is not None and row.age <= limit and since_start:
+        if expected.crashes >= 3 and running is not None and running < limit:
+            reason = f"systemd has started hsflowd {expected.crashes} times again, the last time {_ago(running)}."
+            return Verdict(expected, "restarting", reason, JOURNAL, False, row)
+        return None
+    if not since_start and running < limit:
+        reason = f"hsflowd was started {_ago(running)}; the last datagram is from before that ({_ago(row.age)})."
+        return Verdict(expected, "restarting", reason, JOURNAL, False, row)
+    stranger = _other_collector(expected, settings)
+    if stranger:
+        reason = "Seen %s; now its hsflowd sends to %s and not to this collector (%s)." % ((_ago(row.age),) + stranger)
+        return Verdict(expected, "stale", reason, "cat /etc/hsflowd.auto", False, row)
+    known = (
+        "its hsflowd runs; is the way to the collector open?"
+        if expected.daemon == "running"
+        else "does its hsflowd still run?"
+    )
+    return Verdict(
+        expected,
+        "stale",
+        f"Seen {_ago(row.age)}, allowed are {limit:.0f} s; {known}",
+        "systemctl status hsflowd",
+        False,
+        row,
+    )
+
+
+def _content(expected, row, settings, limit, running):
+    """It reports: is it the right thing?"""
+    recent = limit if running is None else min(limit, running)
+    no_counters = not row.counter_samples or (row.counter_age is not None and row.counter_age > recent)
+    if "counters" in settings.require and no_counters:
+        reason = f"Datagrams arrive, but no counters within {recent:.0f} s: polling is off or longer than that."
+        return Verdict(expected, "no_counters", reason, "grep polling /etc/hsflowd.auto /etc/hsflowd.conf", False, row)
+    no_flows = _no_flows(expected, row, settings, running)
+    if no_flows:
+        return no_flows
+    wrong = _wrong_rate(expected, row, settings, running)
+    if wrong:
+        return wrong
+    loss = loss_percent(row)
+    if (row.lost or 0) >= MIN_LOST and loss > settings.max_loss:
+        reason = (
+            f"{row.lost} of {row.lost + row.datagrams} datagrams are lost ({loss:.1f} %, not {settings.max_loss:g}):"
+            " a full queue on the way, or two hosts with one agent address."
+        )
+        return Verdict(expected, "losing", reason, "nstat -az UdpSndbufErrors UdpRcvbufErrors", True, row)
+    return None
+
+
+def _no_flows(expected, row, settings, running):
+    if expected.sampling or "flows" in settings.require:
+        for module in sorted(expected.missing_libraries):
+            libraries = ", ".join(expected.missing_libraries[module]) or "a library"
+            reason = f"Counters arrive, packet samples cannot: mod_{module} finds no {libraries}."
+            return Verdict(expected, "no_flows", reason, f"ldd /etc/hsflowd/modules/mod_{module}.so", True, row)
+        if expected.no_tap:
+            return Verdict(
+                expected,
+                "no_flows",
+                f"Counters arrive, packet samples cannot: {expected.no_tap}.",
+                "cat /etc/hsflowd.conf; ip -br link",
+                True,
+                row,
+            )
+    if "flows" not in settings.require:
+        return None
+    since_start = running is None or row.flow_age is None or row.flow_age <= running
+    if row.flow_samples and since_start:
+        return None
+    reason = "Counters arrive, but no packet sample: too little traffic for 1 in %s, or no interface is tapped." % (
+        "/".join(str(rate) for rate in expected.sampling) or "N"
+    )
+    return Verdict(expected, "no_flows", reason, "cat /etc/hsflowd.conf; ip -s link", False, row)
+
+
+def _wrong_rate(expected, row, settings, running):
+    for source in row.data_sources:
+        rate = source["sampling_rate"]
+        # A rate from before the last start of the daemon says nothing about the present configuration.
+        age = source.get("flow_age") if source.get("flow_age") is not None else row.flow_age
+        if not rate or not expected.sampling or (running is not None and (age is None or age > running)):
+            continue
+        if not any(abs(rate - wanted) <= settings.rate_tolerance * wanted for wanted in expected.sampling):
+            wanted = " or ".join(str(wanted) for wanted in expected.sampling)
+            reason = f"{source['name']} samples 1 in {rate:.0f}, configured is 1 in {wanted}."
+            return Verdict(
+                expected, "wrong_rate", reason, "grep sampling /etc/hsflowd.auto /etc/hsflowd.conf", False, row
+            )
+    observed = observed_polling(row)
+    if running is not None and expected.polling and running < 2 * expected.polling:
+        return None  # the interval still spans the last start
+    if observed and expected.polling and not 0.75 * expected.polling - 1 <= observed <= 1.25 * expected.polling + 1:
+        reason = f"Counters come every {observed:.0f} s, configured is every {expected.polling} s."
+        return Verdict(expected, "wrong_rate", reason, "grep polling /etc/hsflowd.auto /etc/hsflowd.conf", False, row)
+    return None
+
+
+def judge_all(expected, observation, settings, elapsed):
+    neighbours, owners_of = {}, {}
+    for host in expected:
+        if host.address:
+            neighbours.setdefault(host.address, []).append(host.name)
+        for address in host.addresses():
+            owners_of.setdefault(address, []).append(host.name)
+    return [judge(host, observation, settings, elapsed, neighbours, owners_of) for host in expected]
+
+
+def unexpected_agents(expected, observation, verdicts):
+    """Agents that report and belong to no host of the question."""
+    known = {host.address for host in expected} | {verdict.row.agent for verdict in verdicts if verdict.row}
+    rows = [row for agent, row in sorted(observation.rows.items()) if agent not in known]
+    return [{"address": row.agent, "host_name": row.host_name, "age_seconds": _rounded(row.age)} for row in rows]
+
+
+def server_warnings(server):
+    """What at the server itself makes telemetry disappear."""
+    found, url = [], server["url"]
+    if server["dropped_at_socket"]:
+        number = server["dropped_at_socket"]
+        found.append(f"{url} dropped {number} datagrams at its socket; give it a larger receive buffer.")
+    if server["parse_errors"]:
+        number = server["parse_errors"]
+        found.append(f"{url} could not read {number} datagrams; something that is no sFlow v5 is sent to it.")
+    if server["refused"]:
+        found.append(f"{url} refused {server['refused']} datagrams because of its allow-list.")
+    if server["overflow"]:
+        found.append(f"{url} has no room for more agents and left out {server['overflow']} datagrams.")
+    return found
+
+
+class Clock:
+    now = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+
+
+def default_timeout(expected):
+    """Long enough for two exports of the slowest host after the moment of the question."""
+    return 2.5 * max([host.polling or DEFAULT_POLLING for host in expected] or [DEFAULT_POLLING]) + 10
+
+
+def prove(clients, expected, settings, timeout, request_timeout=10.0, clock=Clock):
+    """Asks until every host reports, waiting is of no use or the time is over. Every host gets a verdict."""
+    start = clock.now()
+    pause, attempts = 0.5, 0
+    while True:
+        attempts += 1
+        rows, servers, errors = [], [], []
+        for client in clients:
+            left = timeout - (clock.now() - start)
+            try:
+                server, found = client.observe(max(min(request_timeout, left), 1.0))
+            except ApiError as exc:
+                errors.append(str(exc))
+            else:
+                servers.append(server)
+                rows.extend(found)
+        elapsed = clock.now() - start
+        observation = Observation(rows)
+        if servers:
+            verdicts = judge_all(expected, observation, settings, elapsed)
+            if errors:
+                # A host that the silent server might know is not judged by the others' ignorance.
+                verdicts = [
+                    _unknown(v.expected, errors) if v.word in ("silent", "stale") and not v.final else v
+                    for v in verdicts
+                ]
+        else:
+            verdicts = [_unknown(host, errors) for host in expected]
+        if elapsed >= timeout or all(verdict.final for verdict in verdicts):
+            break
+        clock.sleep(min(pause, timeout - elapsed))
+        pause = min(pause * 1.5, 5.0)
+    return {
+        "verdicts": verdicts,
+        "servers": servers,
+        "errors": errors,
+        "unexpected": unexpected_agents(expected, observation, verdicts),
+        "attempts": attempts,
+        "waited_seconds": round(elapsed, 1),
+    }
+
+
+def _unknown(expected, errors):
+    return Verdict(expected, UNKNOWN, errors[0] if errors else "", "systemctl status sflow-collector")
+
+
+def in_order(verdicts):
+    """Failing hosts first, the worst verdict first."""
+    return sorted(verdicts, key=lambda verdict: (VERDICTS.index(verdict.word), verdict.expected.name))
+
+
+def counts(verdicts):
+    found = {}
+    for verdict in verdicts:
+        found[verdict.word] = found.get(verdict.word, 0) + 1
+    return found
+
+
+# -- from hsflowd_info to an expectation ------------------------------------------------------------------------------
+
+
+def expectation(name, info=None, address=None, other_addresses=(), polling=None, sampling=None):
+    """What to demand of a host, by ``hsflowd_info`` and by the inventory; the inventory wins."""
+    info = info if isinstance(info, dict) else {}
+    auto = _dict(info.get("auto"))
+    expected = {
+        "name": name,
+        "address": address or auto.get("agent_ip") or None,
+        "other_addresses": _known_addresses(info, other_addresses),
+        "host_name": info.get("hostname"),
+        "polling": _integer(polling if polling is not None else auto.get("polling")),
+        "sampling": [_integer(rate) for rate in sampling]
+        if sampling is not None
+        else [rate for rate in [_integer(auto.get("sampling"))] if rate],
+        "missing_libraries": {},
+        "daemon": "unknown",
+    }
+    if "unit" in info:
+        expected.update(_daemon(info))
+    if auto.get("complete") and expected["daemon"] == "running":
+        expected["collectors"] = [
+            _endpoint(collector) for collector in auto.get("collectors") or [] if isinstance(collector, dict)
+        ]
+    modules = _dict(info.get("modules"))
+    tapping = ("pcap", "epcap", "nflog", "psample")
+    expected["missing_libraries"] = {
+        module: list(libraries)
+        for module, libraries in _dict(modules.get("broken")).items()
+        if module in tapping and module not in (modules.get("mapped") or [])
+    }
+    return {key: value for key, value in expected.items() if value is not None}
+
+
+def _daemon(info):
+    unit, package = _dict(info.get("unit")), _dict(info.get("package"))
+    active, sub = unit.get("active_state"), unit.get("sub_state")
+    detail = "/".join(str(part) for part in (active, sub) if part)
+    found = {"crashes": _integer(unit.get("n_restarts")) or 0, "daemon_detail": detail}
+    if package.get("installed") is False and active != "active":
+        found["daemon"] = "absent"
+    elif active == "active":
+        found["daemon"] = "running"
+        if isinstance(unit.get("running_seconds"), (int, float)):
+            found["running_seconds"] = float(unit["running_seconds"])
+    elif active == "failed":
+        found["daemon"] = "failed"
+        found["daemon_detail"] = "result {}".format(unit["result"]) if unit.get("result") else detail
+    elif active in ("activating", "reloading"):
+        found["daemon"] = "starting"
+    elif active in ("inactive", "deactivating"):
+        found["daemon"] = "stopped"
+    return found
+
+
+def _known_addresses(info, other_addresses):
+    found = [canonical_address(address) for address in other_addresses]
+    for interface in info.get("interfaces") or []:
+        for address in _dict(interface).get("addresses") or []:
+            found.append(canonical_address(str(address).split("/")[0]))
+    return [
+        a
+        for n, a in enumerate(found)
+        if a and a not in found[:n] and not a.startswith(("127.", "fe80:")) and a != "::1"
+    ]
+
+
+def _endpoint(collector):
+    ip = canonical_address(collector.get("ip")) or collector.get("ip")
+    return "{}:{}".format(ip, collector.get("udpport") or 6343)
+
+
+def _dict(value):
+    return value if isinstance(value, dict) else {}
+
+
+def _integer(value):
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,447 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+---
+module: sflow_agents_info
+short_description: Prove for every host of a fleet that its sFlow telemetry arrives
+version_added: 1.0.0
+description:
+  - Asks a collector which sFlow agents it hears, waits until every expected one reports, and gives a verdict per
+    host.
+  - Understands the collector of this collection (its C(/fleet/json)) and sFlow-RT 3.x (its C(/agents/json)) and finds
+    out which one
+    it talks to. With several servers the answers are merged, and the server that heard of an agent last counts.
+  - One call serves the whole fleet. It changes nothing anywhere.
+  - The module runs where the server can be reached. The collector and sFlow-RT of this collection listen on
+    127.0.0.1,
+    so delegate the task to their host.
+notes:
+  - 'V(reporting): a datagram came within O(max_age), after the start of the daemon if O(agents[].running_seconds)
+    tells it, and nothing below applies.'
+  - 'V(silent): the server never saw the agent, or the host says that hsflowd is not installed, not running or failed.
+    What the host says counts more than datagrams from before the daemon ended, so a stopped agent is silent at once
+    and nobody waits for it.'
+  - 'V(stale): seen earlier, not within O(max_age), and the daemon runs as far as is known. Without O(agents[].daemon)
+    a stopped agent ends here, because the server alone cannot know why the datagrams stopped.'
+  - 'V(restarting): the daemon was started within O(max_age) and its first datagram since then is still missing, or
+    systemd keeps starting it again.'
+  - 'V(wrong_source): it reports, but under another agent address than expected.'
+  - 'V(shared_address): several hosts report under one agent address, so none of them is visible on its own.'
+  - 'V(no_counters), V(no_flows): datagrams arrive without counters or packet samples. V(no_flows) is given unasked
+    when the host says that samples are impossible, for example because libpcap is missing, and otherwise only with
+    V(flows) in O(require).'
+  - 'V(wrong_rate): the observed sampling rate is none of O(agents[].sampling) or the observed interval is not
+    O(agents[].polling). sFlow-RT does not tell either, so this verdict needs the collector of this collection.'
+  - 'V(losing): more than O(max_loss) percent of the datagrams, and at least five of them, were lost on the way.'
+  - 'V(unknown): no server could be asked.'
+author:
+  - netviz.sflow contributors (@netviz)
+attributes:
+  check_mode:
+    support: full
+    description: The module changes nothing, in check mode or otherwise.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+options:
+  url:
+    description:
+      - The servers to ask, each as the base of its URLs.
+    type: list
+    elements: str
+    required: true
+  agents:
+    description:
+      - The hosts that should report. The filter P(netviz.sflow.sflow_expectations#filter) makes this list from the
+        inventory and M(netviz.sflow.hsflowd_info).
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: The name of the host in the inventory.
+        type: str
+        required: true
+      address:
+        description:
+          - The agent address under which it should report. Without it the host is found by
+            O(agents[].other_addresses) or O(agents[].host_name).
+        type: str
+      other_addresses:
+        description: Further addresses of the host, by which it is recognised when it reports under the wrong one.
+        type: list
+        elements: str
+        default: []
+      host_name:
+        description: The host name that the agent sends along.
+        type: str
+      polling:
+        description: The configured interval of the counters in seconds.
+        type: int
+      sampling:
+        description: The configured sampling rates, 1 in N each. An interface may use any of them.
+        type: list
+        elements: int
+        default: []
+      daemon:
+        description: What the host says about its daemon.
+        type: str
+        choices: [running, stopped, failed, starting, absent, unknown]
+        default: unknown
+      daemon_detail:
+        description: The words of systemd on it, for the sentence.
+        type: str
+      running_seconds:
+        description: For how long the daemon has been running. A datagram from before its start proves nothing.
+        type: float
+      crashes:
+        description: How many times systemd has started the daemon again by itself.
+        type: int
+        default: 0
+      collectors:
+        description: The collectors that the daemon uses, as C(address:port).
+        type: list
+        elements: str
+      missing_libraries:
+        description: The modules of hsflowd that cannot be loaded, each with the libraries that it misses.
+        type: dict
+        default: {}
+      no_tap:
+        description: Why the daemon can sample no packets at all, if it is known that it cannot.
+        type: str
+  max_age:
+    description:
+      - The age in seconds up to which the last datagram of an agent counts.
+      - The default is two and a half times its O(agents[].polling), or 75 seconds if that is not known.
+    type: float
+  max_loss:
+    description: The share of lost datagrams in percent above which an agent is V(losing).
+    type: float
+    default: 1.0
+  require:
+    description:
+      - What must arrive from every host. Packet samples need traffic, so V(flows) is for fleets or moments that have
+        some.
+    type: list
+    elements: str
+    choices: [counters, flows]
+    default: [counters]
+  timeout:
+    description:
+      - How long to wait at most, in seconds, for the whole fleet. V(0) looks once.
+      - The default is two and a half times the longest polling interval plus ten seconds.
+    type: float
+  request_timeout:
+    description: How long one request may take, in seconds.
+    type: float
+    default: 10.0
+  fail_unless_proved:
+    description:
+      - Whether the task fails when a host does not report. The return values are the same either way.
+    type: bool
+    default: true
+  collector_addresses:
+    description:
+      - The addresses of the servers as the agents know them, as C(address:port), so that an agent which sends
+        elsewhere can be told from one that is unheard.
+    type: list
+    elements: str
+    default: []
+  token:
+    description: A bearer token for the server, if it wants one.
+    type: str
+  validate_certs:
+    description: Whether the certificate of a server with an C(https) URL is checked.
+    type: bool
+    default: true
+  ca_path:
+    description: A file of certificate authorities to check it against, instead of those of the system.
+    type: path
+  use_proxy:
+    description: Whether the proxy of the environment is used.
+    type: bool
+    default: false
+seealso:
+  - module: netviz.sflow.hsflowd_info
+"""
+
+EXAMPLES = r"""
+- name: Wait until two agents report
+  netviz.sflow.sflow_agents_info:
+    url: http://127.0.0.1:8008
+    agents:
+      - name: web1
+        address: 192.0.2.11
+        polling: 20
+        sampling: [400]
+      - name: web2
+        address: 192.0.2.12
+        polling: 20
+  delegate_to: collector.example.net
+  run_once: true
+
+- name: Look once at two collectors and go on in any case
+  netviz.sflow.sflow_agents_info:
+    url:
+      - http://192.0.2.2:8008
+      - http://198.51.100.2:8008
+    agents:
+      - name: web1
+        address: 192.0.2.11
+    timeout: 0
+    fail_unless_proved: false
+  delegate_to: localhost
+  run_once: true
+  register: proof
+
+- name: Name the hosts that are not proved
+  ansible.builtin.debug:
+    msg: "{{ proof.failing }}"
+"""
+
+RETURN = r"""
+proved:
+  description: Whether every host reports.
+  returned: always
+  type: bool
+  sample: false
+failing:
+  description: The names of the hosts that do not report, the worst first.
+  returned: always
+  type: list
+  elements: str
+  sample: [web2]
+verdict_counts:
+  description: How many hosts have which verdict.
+  returned: always
+  type: dict
+  sample: {reporting: 1, silent: 1}
+agents:
+  description: A verdict per host, the failing ones first.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name of the host in the inventory.
+      type: str
+    address:
+      description: The agent address that was expected.
+      type: str
+    verdict:
+      description: One of the words in the notes.
+      type: str
+    reason:
+      description: A sentence on the likely cause; empty for a host that reports.
+      type: str
+    next_command:
+      description: A command that leads further, to be run on the host unless it names an ansible command.
+      type: str
+    seen_as:
+      description: The agent address under which it was seen.
+      type: str
+    host_name:
+      description: The host name that the agent sends.
+      type: str
+    age_seconds:
+      description: The age of its last datagram.
+      type: float
+    datagrams:
+      description: How many datagrams of it arrived.
+      type: int
+    lost:
+      description: How many did not, by their sequence numbers.
+      type: int
+    loss_percent:
+      description: The share of the lost ones.
+      type: float
+    flow_samples:
+      description: How many packet samples arrived.
+      type: int
+    counter_samples:
+      description: How many counter samples arrived.
+      type: int
+    sampling:
+      description: The sampling rates that were observed.
+      type: list
+      elements: int
+    polling_seconds:
+      description: The interval of the counters that was observed.
+      type: float
+    sources:
+      description: The addresses from which the datagrams came.
+      type: list
+      elements: str
+    server:
+      description: The server that heard of it last.
+      type: str
+  sample:
+    - name: web2
+      address: 192.0.2.12
+      verdict: silent
+      reason: hsflowd is not running on it (inactive/dead). Its last datagram came 31 s ago.
+      next_command: systemctl restart hsflowd; journalctl -u hsflowd -n 30 --no-pager
+unexpected:
+  description: Agents that report and belong to none of the hosts, at most 200 of them.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{address: 198.51.100.7, host_name: old-host, age_seconds: 3.2}]
+unexpected_count:
+  description: How many such agents there are.
+  returned: always
+  type: int
+  sample: 1
+servers:
+  description: The servers that answered, with their own health.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - url: http://127.0.0.1:8008
+      kind: netviz.sflow
+      version: 1.0.0
+      agents: 2
+      datagrams: 4711
+      dropped_at_socket: 0
+      parse_errors: 0
+server_errors:
+  description: What went wrong at servers that did not answer, in sentences.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+attempts:
+  description: How many times the servers were asked.
+  returned: always
+  type: int
+  sample: 3
+waited_seconds:
+  description: How long it took.
+  returned: always
+  type: float
+  sample: 2.4
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.netviz.sflow.plugins.module_utils import _agents_api as api
+from ansible_collections.netviz.sflow.plugins.module_utils import _verdicts as verdicts
+
+AGENT_OPTIONS = {
+    "name": {"type": "str", "required": True},
+    "address": {"type": "str"},
+    "other_addresses": {"type": "list", "elements": "str", "default": []},
+    "host_name": {"type": "str"},
+    "polling": {"type": "int"},
+    "sampling": {"type": "list", "elements": "int", "default": []},
+    "daemon": {
+        "type": "str",
+        "choices": ["running", "stopped", "failed", "starting", "absent", "unknown"],
+        "default": "unknown",
+    },
+    "daemon_detail": {"type": "str"},
+    "running_seconds": {"type": "float"},
+    "crashes": {"type": "int", "default": 0},
+    "collectors": {"type": "list", "elements": "str"},
+    "missing_libraries": {"type": "dict", "default": {}},
+    "no_tap": {"type": "str"},
+}
+
+
+def check(module, expected):
+    """What the argument specification cannot say."""
+    for agent in module.params["agents"]:
+        if agent["address"] and api.canonical_address(agent["address"]) is None:
+            module.fail_json(msg="The agent address {} of {} is no IP address.".format(agent["address"], agent["name"]))
+    names = [host.name for host in expected]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        module.fail_json(msg="These hosts are named twice in agents: {}.".format(", ".join(twice)))
+    for option in ("max_age", "max_loss", "timeout", "request_timeout"):
+        value = module.params[option]
+        if value is not None and not 0 <= value < 86400 * 7:
+            module.fail_json(msg=f"{option} is {value:g}; expected a number from 0 on, below a week.")
+    if not module.params["url"]:
+        module.fail_json(msg="url is empty; give at least one server to ask.")
+
+
+def sentence(result, expected, failing):
+    if not result["servers"]:
+        return "No collector could be asked: " + " ".join(result["errors"])
+    shown = ", ".join(f"{v.expected.name} ({v.word})" for v in failing[:10])
+    more = f" and {len(failing) - 10} more" if len(failing) > 10 else ""
+    waited = result["waited_seconds"]
+    return f"{len(failing)} of {len(expected)} hosts are not proved after {waited:g} s: {shown}{more}."
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "url": {"type": "list", "elements": "str", "required": True},
+            "agents": {"type": "list", "elements": "dict", "required": True, "options": AGENT_OPTIONS},
+            "max_age": {"type": "float"},
+            "max_loss": {"type": "float", "default": 1.0},
+            "require": {"type": "list", "elements": "str", "choices": ["counters", "flows"], "default": ["counters"]},
+            "timeout": {"type": "float"},
+            "request_timeout": {"type": "float", "default": 10.0},
+            "fail_unless_proved": {"type": "bool", "default": True},
+            "collector_addresses": {"type": "list", "elements": "str", "default": []},
+            "token": {"type": "str", "no_log": True},
+            "validate_certs": {"type": "bool", "default": True},
+            "ca_path": {"type": "path"},
+            "use_proxy": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    expected = [verdicts.Expected(agent) for agent in params["agents"]]
+    check(module, expected)
+    try:
+        clients = [
+            api.Client(url, params["token"], params["validate_certs"], params["ca_path"], params["use_proxy"])
+            for url in params["url"]
+        ]
+    except api.ApiError as exc:
+        module.fail_json(msg=str(exc))
+    settings = verdicts.Settings(
+        params["max_age"], params["max_loss"], params["require"], params["collector_addresses"]
+    )
+    timeout = params["timeout"] if params["timeout"] is not None else verdicts.default_timeout(expected)
+    result = verdicts.prove(clients, expected, settings, timeout, params["request_timeout"])
+
+    ordered = verdicts.in_order(result["verdicts"])
+    failing = [verdict for verdict in ordered if verdict.word != verdicts.REPORTING]
+    values = {
+        "changed": False,
+        "proved": not failing,
+        "failing": [verdict.expected.name for verdict in failing],
+        "verdict_counts": verdicts.counts(ordered),
+        "agents": [verdict.as_dict() for verdict in ordered],
+        "unexpected": result["unexpected"][: verdicts.MAX_UNEXPECTED],
+        "unexpected_count": len(result["unexpected"]),
+        "servers": result["servers"],
+        "server_errors": result["errors"],
+        "attempts": result["attempts"],
+        "waited_seconds": result["waited_seconds"],
+    }
+    for server in result["servers"]:
+        for warning in verdicts.server_warnings(server):
+            module.warn(warning)
+    if failing:
+        values["msg"] = sentence(result, expected, failing)
+        if params["fail_unless_proved"]:
+            module.fail_json(**values)
+    module.exit_json(**values)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,317 @@
+import pytest
+from ansible_collections.netviz.sflow.plugins.module_utils import _agents_api as api
+from ansible_collections.netviz.sflow.plugins.module_utils import _verdicts as v
+
+
+def row(agent="192.0.2.1", **values):
+    base = {
+        "server": "http://c", "age": 3.0, "counter_age": 3.0, "flow_age": 4.0, "uptime": 500.0, "restarts": 0, "datagrams": 100, "lost": 0,
+        "flow_samples": 5, "counter_samples": 50, "sources": [agent], "host_name": "web1", "shared": False,
+        "data_sources": [{"name": "eth0", "sampling_rate": 400, "polling": 20.0, "flow_age": None}],
+    }
+    base.update(values)
+    return api.Row(agent=agent, **base)
+
+
+def host(name="web1", **values):
+    base = {"name": name, "address": "192.0.2.1", "polling": 20, "sampling": [400], "daemon": "running", "running_seconds": 1000.0}
+    base.update(values)
+    return v.Expected(base)
+
+
+def judge(expected, rows, elapsed=0.0, **settings):
+    return v.judge_all(expected if isinstance(expected, list) else [expected], v.Observation(rows), v.Settings(**settings), elapsed)
+
+
+def one(expected, rows, elapsed=0.0, **settings):
+    return judge(expected, rows, elapsed, **settings)[0]
+
+
+CASES = [
+    # word, words of the sentence, host, row
+    ("reporting", "", {}, {}),
+    ("reporting", "", {"daemon": "unknown", "running_seconds": None}, {}),
+    ("silent", "has arrived", {}, None),
+    ("silent", "not running on it (inactive/dead). Its last datagram came 3 s ago",
+     {"daemon": "stopped", "daemon_detail": "inactive/dead", "running_seconds": None}, {}),
+    ("silent", "not running on it", {"daemon": "stopped"}, None),
+    ("silent", "failed on it (result exit-code)", {"daemon": "failed", "daemon_detail": "result exit-code"}, {}),
+    ("silent", "not installed", {"daemon": "absent"}, None),
+    ("silent", "has no collector", {"collectors": []}, None),
+    ("silent", "sends to 192.0.2.99:6343 and not to this collector (192.0.2.2:6343)", {"collectors": ["192.0.2.99:6343"]}, None),
+    ("silent", "ever arrived", {"daemon": "unknown"}, None),
+    ("stale", "Seen 51 s ago, allowed are 50 s; its hsflowd runs", {}, {"age": 51.0}),
+    ("stale", "does its hsflowd still run", {"daemon": "unknown", "running_seconds": None}, {"age": 51.0}),
+    ("stale", "now its hsflowd sends to 192.0.2.99:6343", {"collectors": ["192.0.2.99:6343"]}, {"age": 51.0}),
+    ("stale", "at an unknown time", {}, {"age": None}),
+    ("restarting", "was started 2 s ago; the last datagram is from before", {"running_seconds": 2.0}, {}),
+    ("restarting", "keeps starting hsflowd again", {"daemon": "starting"}, {}),
+    ("restarting", "4 times again", {"crashes": 4, "running_seconds": 10.0}, {}),
+    ("reporting", "", {"crashes": 4}, {}),
+    ("no_counters", "no counters", {}, {"counter_samples": 0, "counter_age": None}),
+    ("no_counters", "no counters within 50 s", {}, {"counter_age": 51.0}),
+    ("no_flows", "mod_pcap finds no libpcap.so.0.8", {"missing_libraries": {"pcap": ["libpcap.so.0.8"]}}, {}),
+    ("no_flows", "no interface matches", {"no_tap": "no interface matches pcap { speed=1- }"}, {}),
+    ("reporting", "", {}, {"flow_samples": 0, "flow_age": None}),
+    ("wrong_rate", "eth0 samples 1 in 10000, configured is 1 in 400",
+     {}, {"data_sources": [{"name": "eth0", "sampling_rate": 10000, "polling": 20.0, "flow_age": None}]}),
+    ("wrong_rate", "Counters come every 30 s, configured is every 20 s",
+     {}, {"data_sources": [{"name": "eth0", "sampling_rate": None, "polling": 30.0, "flow_age": None}]}),
+    ("reporting", "", {"sampling": [100, 10000]}, {"data_sources": [{"name": "eth0", "sampling_rate": 10000, "polling": 20.4, "flow_age": None}]}),
+    ("losing", "10 of 110 datagrams are lost (9.1 %", {}, {"lost": 10}),
+    ("reporting", "", {}, {"lost": 4}),  # a few at a restart are no lossy path
+    ("reporting", "", {}, {"lost": 10, "datagrams": 100000}),
+    ("shared_address", "Several hosts send as 192.0.2.1", {}, {"shared": True, "sources": ["192.0.2.1", "192.0.2.2"]}),
+]
+
+
+@pytest.mark.parametrize("word, words, host_values, row_values", CASES)
+def test_verdicts(word, words, host_values, row_values):
+    verdict = one(host(**host_values), [] if row_values is None else [row(**row_values)], collector_addresses=["192.0.2.2:6343"])
+    assert (verdict.word, words in verdict.reason) == (word, True), verdict.reason
+    assert bool(verdict.next_command) == (word != "reporting")
+    assert bool(verdict.reason) == (word != "reporting")
+
+
+def test_every_verdict_has_its_case():
+    assert set(v.VERDICTS) - {case[0] for case in CASES} == {"wrong_source", "unknown"}  # tested below
+
+
+def test_a_datagram_after_the_restart_is_the_proof():
+    expected = host(running_seconds=2.0)
+    assert one(expected, [row(age=2.1)], elapsed=0).word == "restarting"
+    assert one(expected, [row(age=1.9, counter_age=1.9)], elapsed=0).word == "reporting"
+    # the daemon gets older while we wait, and a datagram that stays the last one gets older with it
+    assert one(expected, [row(age=12.1)], elapsed=10).word == "restarting"
+    assert one(expected, [row(age=11.0, counter_age=11.0)], elapsed=10).word == "reporting"
+
+
+def test_counters_from_before_the_restart_do_not_count():
+    assert one(host(running_seconds=2.0), [row(age=1.0, counter_age=8.0)]).word == "no_counters"
+
+
+def test_after_the_age_limit_a_restarted_agent_is_stale():
+    assert one(host(running_seconds=2.0), [row(age=70.0)], elapsed=60).word == "stale"
+
+
+def test_rates_from_before_the_restart_do_not_count():
+    old = [{"name": "eth0", "sampling_rate": 10000, "polling": 60.0, "flow_age": None}]
+    assert one(host(running_seconds=10.0), [row(data_sources=old, flow_age=30.0)]).word == "reporting"
+    assert one(host(running_seconds=10.0), [row(data_sources=old, flow_age=3.0)]).word == "wrong_rate"
+    both = [dict(old[0], flow_age=60.0), {"name": "eth1", "sampling_rate": 400, "polling": 20.0, "flow_age": 2.0}]
+    assert one(host(running_seconds=50.0), [row(data_sources=both, flow_age=2.0)]).word == "reporting"
+
+
+def test_max_age_follows_polling_unless_given():
+    assert one(host(polling=60), [row(age=100.0, counter_age=100.0, data_sources=[])]).word == "reporting"
+    assert one(host(polling=60), [row(age=100.0, data_sources=[])], max_age=99).word == "stale"
+    assert one(host(polling=None, running_seconds=None), [row(age=74.0, counter_age=74.0)]).word == "reporting"
+
+
+def test_flows_on_request():
+    assert one(host(), [row(flow_samples=0)], require=["flows"]).word == "no_flows"
+    assert one(host(running_seconds=2.0), [row(age=1.0, flow_age=30.0)], require=["flows"]).word == "no_flows"
+    assert one(host(), [row(counter_samples=0)], require=["flows"]).word == "reporting"
+
+
+def test_sampling_switched_off_needs_no_library():
+    assert one(host(sampling=[], missing_libraries={"pcap": ["libpcap.so.0.8"]}), [row(data_sources=[])]).word == "reporting"
+
+
+def test_wrong_source_by_a_second_address_by_source_and_by_name():
+    for expected, seen in [
+        (host(other_addresses=["10.0.0.1"]), row("10.0.0.1", host_name=None, sources=[])),
+        (host(other_addresses=["10.0.0.1"]), row("172.17.0.1", host_name=None, sources=["10.0.0.1"])),
+        (host(host_name="web1"), row("172.17.0.1", sources=[])),
+    ]:
+        verdict = one(expected, [seen])
+        assert verdict.word == "wrong_source"
+        assert f"reports as {seen.agent}, expected was 192.0.2.1" in verdict.reason
+
+
+def test_a_nat_gateway_as_source_names_nobody():
+    rows = [row("192.0.2.8", sources=["172.17.0.1"], host_name=None), row("192.0.2.9", sources=["172.17.0.1"], host_name=None)]
+    assert one(host(other_addresses=["172.17.0.1"]), rows).word == "silent"
+
+
+def test_two_hosts_that_expect_one_address():
+    verdicts = judge([host("web1"), host("web2"), host("web3", address="192.0.2.3")], [row(), row("192.0.2.3", host_name="web3")])
+    assert [x.word for x in verdicts] == ["shared_address", "shared_address", "reporting"]
+    assert "also the agent address of web2" in verdicts[0].reason
+
+
+def test_a_host_that_uses_the_address_of_another():
+    rows = [row("192.0.2.1", sources=["192.0.2.1", "192.0.2.2"])]
+    verdicts = judge([host("web1"), host("web2", address="192.0.2.2")], rows)
+    assert [x.word for x in verdicts] == ["shared_address", "shared_address"]
+    assert "web2" in verdicts[0].reason and "web1" in verdicts[1].reason
+
+
+def test_a_gateway_that_forwards_for_others_shares_nothing():
+    rows = [row("192.0.2.1", sources=["192.0.2.254"]), row("192.0.2.254", sources=["192.0.2.254"], host_name="gw")]
+    verdicts = judge([host("web1"), host("gw", address="192.0.2.254")], rows)
+    assert [x.word for x in verdicts] == ["reporting", "reporting"]
+
+
+def test_a_host_without_known_address_is_found_by_name():
+    assert one(host(address=None, host_name="web1"), [row("10.0.0.7")]).word == "reporting"
+    assert one(host(address=None, host_name="web1"), [row("10.0.0.7"), row("10.0.0.8")]).word in ("wrong_source", "silent")
+    assert one(host(address=None), []).word == "silent"
+
+
+def test_the_freshest_of_several_servers_counts():
+    verdict = one(host(), [row(age=500.0, server="http://a"), row(age=2.0, server="http://b")])
+    assert verdict.word == "reporting" and verdict.as_dict()["server"] == "http://b"
+
+
+def test_sub_agents_of_one_host_are_one():
+    counters = row(age=2.0, flow_samples=0, flow_age=None, sub_agent=100001, data_sources=[])
+    verdict = one(host(), [row(age=60.0, sub_agent=100000, datagrams=7), counters], require=["counters", "flows"])
+    assert verdict.word == "reporting" and verdict.as_dict()["datagrams"] == 107
+
+
+def test_unexpected_agents_are_named():
+    observation = v.Observation([row(), row("198.51.100.7", host_name="old")])
+    expected = [host()]
+    found = v.unexpected_agents(expected, observation, v.judge_all(expected, observation, v.Settings(), 0))
+    assert [(item["address"], item["host_name"]) for item in found] == [("198.51.100.7", "old")]
+
+
+# -- waiting ----------------------------------------------------------------------------------------------------------
+
+SERVER = {"url": "http://c", "dropped_at_socket": 0, "parse_errors": 0, "refused": 0, "overflow": 0}
+
+
+class Script:
+    """A server whose answers follow a script of (time, rows or exception)."""
+
+    def __init__(self, clock, steps):
+        self.clock, self.steps, self.start, self.timeouts = clock, steps, clock.now(), []
+
+    def observe(self, timeout):
+        self.timeouts.append(timeout)
+        answer = [step for at, step in self.steps if at <= self.clock.now() - self.start][-1]
+        if isinstance(answer, Exception):
+            raise answer
+        return SERVER, answer() if callable(answer) else answer
+
+
+def prove(clock, steps, expected=None, timeout=60, **settings):
+    script = Script(clock, steps)
+    result = v.prove([script], expected or [host()], v.Settings(**settings), timeout, clock=clock)
+    return result, [x.word for x in result["verdicts"]], script
+
+
+def test_nobody_waits_when_all_report(clock):
+    result, words, _script = prove(clock, [(0, [row()])])
+    assert words == ["reporting"] and clock.slept == [] and result["attempts"] == 1
+
+
+def test_the_wait_ends_when_the_last_one_reports(clock):
+    result, words, _script = prove(clock, [(0, []), (17, [row()])])
+    assert words == ["reporting"]
+    assert 17 <= result["waited_seconds"] <= 22
+
+
+def test_the_pause_grows_up_to_a_cap_and_the_timeout_is_global(clock):
+    result, words, script = prove(clock, [(0, [])], timeout=60)
+    assert words == ["silent"] and result["waited_seconds"] == 60.0
+    assert clock.slept == sorted(clock.slept[:-1]) + clock.slept[-1:] and max(clock.slept) == 5.0
+    assert all(timeout <= 10.0 for timeout in script.timeouts) and script.timeouts[-1] == 1.0
+
+
+def test_no_wait_for_what_waiting_cannot_change(clock):
+    expected = [host(), host("web2", address="192.0.2.2", daemon="stopped")]
+    _result, words, _script = prove(clock, [(0, [row(), row("192.0.2.2", host_name="web2")])], expected)
+    assert words == ["reporting", "silent"] and clock.slept == []
+
+
+def test_timeout_zero_looks_once(clock):
+    result, words, _script = prove(clock, [(0, [])], timeout=0)
+    assert words == ["silent"] and result["attempts"] == 1 and clock.slept == []
+
+
+def test_a_collector_that_is_just_starting(clock):
+    _result, words, _script = prove(clock, [(0, api.ApiError("refused.")), (4, []), (20, [row()])])
+    assert words == ["reporting"]
+
+
+def test_a_collector_that_never_answers(clock):
+    result, words, _script = prove(clock, [(0, api.ApiError("It refuses."))])
+    assert words == ["unknown"] and result["verdicts"][0].reason == "It refuses." and result["errors"] == ["It refuses."]
+
+
+def test_one_of_two_collectors_is_away(clock):
+    expected = [host(), host("web2", address="192.0.2.2")]
+    clients = [Script(clock, [(0, [row()])]), Script(clock, [(0, api.ApiError("B is away."))])]
+    result = v.prove(clients, expected, v.Settings(), 5, clock=clock)
+    assert [x.word for x in result["verdicts"]] == ["reporting", "unknown"]
+
+
+def test_order_and_counts(clock):
+    expected = [host("b"), host("a", address="192.0.2.2"), host("c", address="192.0.2.3")]
+    result, _words, _script = prove(clock, [(0, [row()])], expected, timeout=0)
+    assert [x.expected.name for x in v.in_order(result["verdicts"])] == ["a", "c", "b"]
+    assert v.counts(result["verdicts"]) == {"silent": 2, "reporting": 1}
+
+
+def test_the_default_timeout_gives_the_slowest_host_two_exports():
+    assert v.default_timeout([host(), host("web2", polling=60)]) == 160
+    assert v.default_timeout([]) == 85
+
+
+def test_a_server_in_trouble_says_so():
+    warnings = v.server_warnings(dict(SERVER, dropped_at_socket=5, parse_errors=2, refused=1, overflow=3))
+    assert len(warnings) == 4 and all(w.startswith("http://c ") and w.endswith(".") for w in warnings)
+    assert v.server_warnings(SERVER) == []
+
+
+# -- from hsflowd_info --------------------------------------------------------------------------------------------------
+
+INFO = {
+    "hostname": "web1",
+    "package": {"name": "hsflowd", "installed": True, "version": "2.0.53-1"},
+    "unit": {"active_state": "active", "sub_state": "running", "n_restarts": 0, "running_seconds": 12.5},
+    "auto": {"complete": True, "agent_ip": "192.0.2.1", "sampling": "400", "polling": "20",
+             "collectors": [{"ip": "192.0.2.2", "udpport": 6343}, {"ip": "2001:db8:0::1", "udpport": None}]},
+    "modules": {"available": ["pcap"], "broken": {"pcap": ["libpcap.so.0.8"], "kvm": ["libvirt.so.0"]}, "mapped": []},
+    "interfaces": [{"name": "eth0", "addresses": ["192.0.2.1/24", "fe80::1/64"]}, {"name": "lo", "addresses": ["127.0.0.1/8", "::1/128"]}],
+}
+
+
+def test_expectation_from_info():
+    found = v.expectation("web1", INFO)
+    assert found == {
+        "name": "web1", "address": "192.0.2.1", "other_addresses": ["192.0.2.1"], "host_name": "web1", "polling": 20, "sampling": [400],
+        "daemon": "running", "daemon_detail": "active/running", "crashes": 0, "running_seconds": 12.5,
+        "collectors": ["192.0.2.2:6343", "2001:db8::1:6343"], "missing_libraries": {"pcap": ["libpcap.so.0.8"]},
+    }
+
+
+@pytest.mark.parametrize("unit, daemon", [
+    ({"active_state": "inactive", "sub_state": "dead"}, "stopped"),
+    ({"active_state": "failed", "result": "exit-code"}, "failed"),
+    ({"active_state": "activating", "sub_state": "auto-restart"}, "starting"),
+    ({"active_state": "deactivating"}, "stopped"),
+    ({"active_state": None}, "unknown"),
+    ({}, "unknown"),
+])
+def test_expectation_of_a_daemon_that_does_not_run(unit, daemon):
+    found = v.expectation("web1", dict(INFO, unit=unit))
+    assert found["daemon"] == daemon and "collectors" not in found
+
+
+def test_a_host_without_the_package():
+    found = v.expectation("web1", dict(INFO, package={"installed": False}, unit={"active_state": "inactive"}))
+    assert found["daemon"] == "absent"
+
+
+def test_the_inventory_wins():
+    found = v.expectation("web1", INFO, address="192.0.2.7", polling=10, sampling=[100, "1000"])
+    assert (found["address"], found["polling"], found["sampling"]) == ("192.0.2.7", 10, [100, 1000])
+
+
+@pytest.mark.parametrize("info", [None, {}, "garbage", {"auto": None, "unit": None, "modules": 5, "interfaces": None}])
+def test_a_host_that_could_not_be_asked(info):
+    found = v.expectation("web1", info, address="192.0.2.1")
+    assert found["address"] == "192.0.2.1" and found["daemon"] == "unknown"
