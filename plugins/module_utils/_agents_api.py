@@ -1,17 +1,10 @@
-# -*- coding: utf-8 -*-
-
 # Copyright (c) 2026, netviz.sflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
 """A client for the two servers that know which agents report: the collector of this collection and sFlow-RT.
 
 Both answers come out in one shape (see ``Row``). Every failure is an ``ApiError`` whose text is a whole sentence.
 """
-
-from __future__ import absolute_import, division, print_function
-
-__metaclass__ = type
 
 import http.client
 import ipaddress

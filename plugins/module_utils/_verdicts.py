@@ -1,14 +1,7 @@
-# -*- coding: utf-8 -*-
-
 # Copyright (c) 2026, netviz.sflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
 """From what the servers saw and what each host should do to a verdict per host. Pure, except ``prove``, which waits."""
-
-from __future__ import absolute_import, division, print_function
-
-__metaclass__ = type
 
 import time
 
@@ -70,6 +63,7 @@ class Expected:
         self.crashes = values.get("crashes") or 0
         self.missing_libraries = values.get("missing_libraries") or {}
         self.no_tap = values.get("no_tap") or ""
+        self.not_asked = values.get("not_asked") or ""
         self.collectors = values.get("collectors")
 
     def addresses(self):
@@ -128,6 +122,8 @@ class Verdict:
     def __init__(self, expected, word, reason="", next_command="", final=False, row=None):
         self.expected = expected
         self.word = word
+        if word != REPORTING and expected.not_asked:
+            reason += f" The host itself could not be asked: {expected.not_asked.rstrip('.')}."
         self.reason = reason
         self.next_command = next_command
         self.final = final or word == REPORTING

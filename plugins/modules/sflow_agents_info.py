@@ -1,13 +1,7 @@
 #!/usr/bin/python
-# -*- coding: utf-8 -*-
-
 # Copyright (c) 2026, netviz.sflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-from __future__ import absolute_import, division, print_function
-
-__metaclass__ = type
 
 DOCUMENTATION = r"""
 ---
@@ -61,7 +55,7 @@ options:
     required: true
   agents:
     description:
-      - The hosts that should report. The filter P(netviz.sflow.sflow_expectations#filter) makes this list from the
+      - The hosts that should report. The filter P(netviz.sflow.sflow_questions#filter) makes this list from the
         inventory and M(netviz.sflow.hsflowd_info).
     type: list
     elements: dict
@@ -117,6 +111,9 @@ options:
         default: {}
       no_tap:
         description: Why the daemon can sample no packets at all, if it is known that it cannot.
+        type: str
+      not_asked:
+        description: Why the host itself could not be asked, if so; it is added to the sentence.
         type: str
   max_age:
     description:
@@ -354,6 +351,7 @@ AGENT_OPTIONS = {
     "collectors": {"type": "list", "elements": "str"},
     "missing_libraries": {"type": "dict", "default": {}},
     "no_tap": {"type": "str"},
+    "not_asked": {"type": "str"},
 }
 
 

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: sflow_questions
+short_description: What to ask which collector about which hosts
+version_added: 1.0.0
+description:
+  - Turns the inventory, and what M(netviz.sflow.hsflowd_info) found on the hosts, into questions for M(netviz.sflow.sflow_agents_info).
+  - A host is asked about at the collector of the group C(sflow_collector) to which its daemon sends, by default at the first one.
+    The viewer of the group C(sflow_rt) is asked only where there is no collector.
+options:
+  _input:
+    description: The C(hostvars) of the play. The filter reads the registered C(__hsflowd_info) of each host and the variables of the roles.
+    type: dict
+    required: true
+  hosts:
+    description: The hosts to prove.
+    type: list
+    elements: str
+    required: true
+  groups:
+    description: The C(groups) of the inventory.
+    type: dict
+    required: true
+  url:
+    description: URLs to ask instead of those of the hosts in the two groups.
+    type: raw
+  ask_from:
+    description: The host from which O(url) is asked.
+    type: str
+    default: localhost
+author:
+  - netviz.sflow contributors (@netviz)
+"""
+
+EXAMPLES = r"""
+- name: Show who would be asked about whom
+  ansible.builtin.debug:
+    msg: "{{ hostvars | netviz.sflow.sflow_questions(hosts=ansible_play_hosts_all, groups=groups) }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - A list of questions. Each has C(host) (to delegate to), C(url), C(collector_addresses) and C(agents), the last three
+      as M(netviz.sflow.sflow_agents_info) takes them.
+  type: list
+  elements: dict
+"""
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof
+
+
+def sflow_questions(hostvars, hosts, groups, url=None, ask_from="localhost"):
+    unknown = [name for name in hosts if name not in hostvars]
+    if unknown:
+        raise AnsibleFilterError(f"sflow_questions: the inventory has no host {', '.join(unknown[:5])}.")
+    return _proof.questions(
+        hostvars, hosts, list(groups.get("sflow_collector", [])), list(groups.get("sflow_rt", [])), url, ask_from
+    )
+
+
+class FilterModule:
+    def filters(self):
+        return {"sflow_questions": sflow_questions}
