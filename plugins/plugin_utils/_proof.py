@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import canonical_address
 from ansible_collections.netviz.sflow.plugins.module_utils._verdicts import REPORTING, UNKNOWN, VERDICTS, expectation
 
-Variables = Mapping[str, Any]
+Record = Mapping[str, Any]
 
 # Above this many hosts the table sums up the good ones.
 MAX_ROWS = 40
@@ -21,17 +21,18 @@ MAX_ROWS = 40
 
 
 def questions(
-    hostvars: Mapping[str, Variables],
+    hostvars: Mapping[str, Record],
     hosts: Iterable[str],
     collectors: list[str],
     viewers: list[str],
     url: Any,
     ask_from: str,
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     """One question per collector: who asks (a host), which URL, about which hosts.
 
     A host is asked about at the collector that it sends to; the viewer is asked only where there is no collector.
     """
+    points: list[dict[str, Any]]
     if url:
         points = [
             {"host": ask_from, "url": [url] if isinstance(url, str) else list(url), "addresses": set(), "ports": set()}
@@ -42,7 +43,7 @@ def questions(
         if not points:
             present = [name for name in viewers if hostvars[name].get("sflow_rt_state", "present") == "present"]
             points = [_point(name, hostvars[name], "sflow_rt", False) for name in present]
-    asked: list[list[dict]] = [[] for _point_ in points]
+    asked: list[list[dict[str, Any]]] = [[] for _point_ in points]
     for name in hosts:
         if not points or hostvars[name].get("hsflowd_state", "present") != "present":
             continue
@@ -58,7 +59,7 @@ def questions(
     ]
 
 
-def _point(name: str, variables: Variables, prefix: str, beside_viewer: bool) -> dict:
+def _point(name: str, variables: Record, prefix: str, beside_viewer: bool) -> dict[str, Any]:
     """How the server on a host is reached from this host itself, and how its agents reach it."""
     bound = str(variables.get(f"{prefix}_http_address") or "127.0.0.1")
     bound = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bound, bound)  # noqa: S104 - an address to replace, not to bind
@@ -73,11 +74,11 @@ def _point(name: str, variables: Variables, prefix: str, beside_viewer: bool) ->
     }
 
 
-def expected_of(name: str, variables: Variables) -> dict:
+def expected_of(name: str, variables: Record) -> dict[str, Any]:
     """What to demand of a host: the inventory's word where it has one, otherwise that of the daemon."""
     info = variables.get("__hsflowd_info")
     info = info if isinstance(info, Mapping) else {}
-    found = expectation(
+    found: dict[str, Any] = expectation(
         name,
         dict(info),
         address=canonical_address(variables.get("hsflowd_agent_ip")),
@@ -90,14 +91,15 @@ def expected_of(name: str, variables: Variables) -> dict:
     return found
 
 
-def _rates(variables: Variables) -> list[int] | None:
+def _rates(variables: Record) -> list[int] | None:
     """Every rate at which an interface of the host may rightly sample; None leaves it to what the daemon says."""
     if variables.get("hsflowd_sampling") is None:
         return None
     rates = [variables["hsflowd_sampling"]]
     special = variables.get("hsflowd_sampling_rates")
     special = special if isinstance(special, Mapping) else {}
-    if "bps_ratio" in special:
+    exact = str(variables.get("hsflowd_sampling_exact", True)).lower() not in ("false", "no", "0", "off")
+    if "bps_ratio" in special or not exact:
         return []  # the rate follows the speed of each interface
     rates += special.values()
     for tap in variables.get("hsflowd_pcap") if isinstance(variables.get("hsflowd_pcap"), list) else []:
@@ -112,10 +114,10 @@ def _rates(variables: Variables) -> list[int] | None:
 # -- answers ------------------------------------------------------------------------------------------------------------
 
 
-def merge(results: Iterable[Mapping], outcomes: Mapping[str, Mapping] | None = None) -> dict:
+def merge(results: Iterable[Record], outcomes: Mapping[str, Record] | None = None) -> dict[str, Any]:
     """The answers to all questions as one account: a row per host, the failing ones first."""
     outcomes = outcomes or {}
-    rows: list[dict] = []
+    rows: list[dict[str, Any]] = []
     account: dict[str, Any] = {"servers": [], "problems": [], "unexpected": []}
     for result in results:
         question = result.get("item") or {}
@@ -160,7 +162,7 @@ def merge(results: Iterable[Mapping], outcomes: Mapping[str, Mapping] | None = N
     return account
 
 
-def strangers(unexpected: Iterable[Mapping], fleet: Iterable[tuple[str, Variables]]) -> list[Mapping]:
+def strangers(unexpected: Iterable[Record], fleet: Iterable[tuple[str, Record]]) -> list[Record]:
     """The unexpected agents that are no hosts of the inventory either, such as those outside of a --limit."""
     addresses: set[str | None] = set()
     names: set[str] = set()
@@ -175,20 +177,20 @@ def strangers(unexpected: Iterable[Mapping], fleet: Iterable[tuple[str, Variable
     ]
 
 
-def _failure(host: Any, result: Mapping) -> str:
+def _failure(host: Any, result: Record) -> str:
     message = str(result.get("msg") or "no answer").strip().splitlines()[0]
     where = f" from {host}" if host else ""
     return f"The collector could not be asked{where}: {message.rstrip('.')}."
 
 
-def _rank(row: Mapping) -> int:
+def _rank(row: Record) -> int:
     return VERDICTS.index(row["verdict"]) if row["verdict"] in VERDICTS else -1
 
 
 COLUMNS = ("host", "agent address", "version", "verdict", "age", "loss", "flows", "rate", "counters")
 
 
-def table(account: Mapping, max_rows: int = MAX_ROWS) -> list[tuple[str, bool | None]]:
+def table(account: Record, max_rows: int = MAX_ROWS) -> list[tuple[str, bool | None]]:
     """The account as lines for a terminal, each with whether it tells something good, bad or neither."""
     rows = account["rows"]
     shown = rows if len(rows) <= max_rows else [row for row in rows if row["verdict"] != REPORTING]
@@ -226,7 +228,7 @@ def table(account: Mapping, max_rows: int = MAX_ROWS) -> list[tuple[str, bool | 
     return lines
 
 
-def _stranger(agent: Mapping) -> str:
+def _stranger(agent: Record) -> str:
     return f"{agent['address']} ({agent['host_name']})" if agent.get("host_name") else str(agent["address"])
 
 
@@ -234,7 +236,7 @@ def _line(cells: Iterable[str], widths: list[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip()
 
 
-def _cells(row: Mapping) -> tuple[str, ...]:
+def _cells(row: Record) -> tuple[str, ...]:
     age, loss, polling = row.get("age_seconds"), row.get("loss_percent"), row.get("polling_seconds")
     return (
         row["name"],
@@ -253,7 +255,7 @@ def _number(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def outcome_of(variables: Variables) -> dict:
+def outcome_of(variables: Record) -> dict[str, Any]:
     """What the run did to a host, for its row."""
     info = variables.get("__hsflowd_info")
     package = info.get("package") if isinstance(info, Mapping) else None
