@@ -32,6 +32,13 @@ SCRIPT = "vizceral~traffic.js"
 STORE = Path("/sflow-rt/store") / SCRIPT
 DEFAULT_GROUPS = {"INTERNET": ["0.0.0.0/0"], "Private": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]}
 HANG_SECONDS = 300
+# What the collector has and sFlow-RT has not; who relies on it must not find it here.
+EXTENSIONS = ("/fleet/", "/traffic/", "/metrics", "/healthz")
+PAGE = b"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Stand-in viewer</title>
+<p>This is the stand-in viewer of netviz.sflow, not sFlow-RT. The real image draws its picture here, from
+<a href="/app/vizceral/scripts/traffic.js/data/json">this data</a>.</p></html>
+"""
 
 
 def log(text: str) -> None:
@@ -250,7 +257,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, json.dumps(value).encode(), "application/json")
 
     def hidden(self, path: str) -> bool:
-        page = path in ("/", "/index.html") or path.startswith(("/html/", "/api/"))
+        page = path == "/" or path.startswith(("/html/", "/api/"))
         if path.startswith("/app/"):
             return False
         return self.settings.get("http.html" if page else "http.rest") == "no"
@@ -280,9 +287,11 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer_json(application.groups)
             else:
                 self.answer(404, b"not found\n")
-        elif path.startswith("/app/vizceral/html"):
-            self.answer(302, Location="/")  # the page of the collector takes the place of Vizceral's
-        elif path.startswith("/app/") and path.endswith("/status"):
+        elif path.startswith("/app/vizceral/html/") or path == "/html/index.html":
+            self.answer(200, PAGE, "text/html")
+        elif path == "/":
+            self.answer(302, Location="./html/index.html")
+        elif path.startswith(("/app/", *EXTENSIONS)):
             self.answer(404, b"not found\n")
         else:
             status, kind, body = application.collector.get(self.path)
