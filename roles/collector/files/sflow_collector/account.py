@@ -1,0 +1,341 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet account: what every agent sent, what was lost, and with which settings it samples and polls.
+
+    Agent    one (agent address, sub-agent); holds its streams and data sources
+    stream   one source address speaking for an agent: sequence, loss, last seen (a row of Account.streams)
+    point    one data source of an agent: sampling rate, pool, polling interval (a row of Account.points)
+
+The figures live in columns (columns.py), so that the batch decoder can update thousands of rows at once; the
+methods here are the reference for what it must do. Everything is bounded: agents, streams per agent, points per
+agent and in all, names, kept counter samples. What does not fit is counted, and an agent that is known stays.
+All times are whole milliseconds since the epoch.
+"""
+
+from . import counters, sequence, wire
+
+MAX_AGENTS = 65536
+MAX_STREAMS = 4  # source addresses per agent
+MAX_POINTS = 512  # data sources per agent
+MAX_IDENTITIES = 4  # host names or UUIDs per agent
+KEPT_BYTES = 64 << 20  # counter samples kept for the metrics, in all
+MAX_KEPT = 4096  # a longer counter sample is not kept
+KEEP_EVERY_MS = 1000  # a data source's counter sample is kept at most this often
+SHARED_MS = 300000  # two sources that interleave within this time share the agent address
+INTERVALS = 8  # polling intervals remembered per data source
+MIN_INTERVAL_MS = 100  # closer counter samples belong to the same poll
+RATES = 4  # earlier sampling rates remembered per data source
+
+STREAM_COLUMNS = (sequence.COLUMNS + " agent:I first:q since:q last_flow:q last_counter:q "
+                  "datagrams:q bytes:q flows:q counters:q discards:q")
+POINT_COLUMNS = ("agent:I source:Q rate:I rates:I*%d rate_changes:I pool:I drops:I flows:q counters:q discards:q "
+                 "flow_base:I flow_top:I last_counter:q intervals:q*%d polls:q" % (RATES, INTERVALS))
+SUMS = ("lost", "out_of_order", "duplicates", "restarts", "datagrams", "bytes", "flows", "counters", "discards")
+
+
+class Agent:
+    """One agent address and sub-agent."""
+
+    __slots__ = ("number", "address", "sub_agent", "streams", "points", "identities", "retired", "first")
+
+    def __init__(self, number, address, sub_agent, now):
+        self.number = number
+        self.address = address
+        self.sub_agent = sub_agent
+        self.first = now
+        self.streams = []  # [(source, row of Account.streams)]
+        self.points = {}  # data source -> row of Account.points
+        self.identities = None  # {(host name, uuid): [first, last]}
+        self.retired = None  # sums of streams whose row was given to another source
+
+
+class Kept:
+    """The newest counter samples of a data source, as they came: they are read when somebody asks."""
+
+    __slots__ = ("time", "data", "previous_time", "previous", "name", "speed", "described")
+
+    def __init__(self):
+        self.time = self.previous_time = self.described = 0
+        self.data = self.previous = b""
+        self.name = self.speed = None
+
+
+class Account:
+    """All agents. now is given with every call: the clock in service, the capture's time in a replay."""
+
+    def __init__(self, max_agents=MAX_AGENTS):
+        from .columns import Table
+        self.max_agents = max_agents
+        self.agents = {}  # (address, sub-agent) -> Agent
+        self.by_number = []
+        self.stream_rows = {}  # (source, address, sub-agent) -> row
+        self.streams = Table(max_agents + max_agents // 2 + MAX_STREAMS, STREAM_COLUMNS)
+        self.points = Table(4 * max_agents + MAX_POINTS, POINT_COLUMNS)
+        self.kept = {}  # row of points -> Kept
+        self.kept_bytes = 0
+        self.datagrams = self.bytes = 0
+        self.refused = self.truncated = 0
+        self.overflow = {"datagrams": 0, "sources": 0, "data_sources": 0, "counter_samples": 0}
+        self.errors = {}
+        self.error_sources = {}
+        self.unknown = {}
+        self.unknown_samples = {}
+
+    # What a decoder calls.
+
+    def apply(self, datagram, source, length, now):
+        """Account for a decoded datagram; the stream row, or None when its samples must not count."""
+        self.datagrams += 1
+        self.bytes += length
+        for reason in datagram.errors:
+            self.error(reason, source)
+        if datagram.agent is None:
+            return None
+        row = self.stream(source, datagram.agent, datagram.sub_agent, now)
+        if row is None:
+            return None
+        fresh = sequence.advance(self.streams, row, datagram.sequence, datagram.uptime, now)
+        self.touch(row, length, now)
+        if not fresh:
+            return None
+        for tag in datagram.unknown:
+            count(self.unknown, tag)
+        for tag in datagram.unknown_samples:
+            count(self.unknown_samples, tag)
+        return row
+
+    def samples(self, row, samples, data, now):
+        """Account for the samples of a datagram that apply() took."""
+        streams = self.streams
+        agent = self.by_number[streams.agent[row]]
+        for sample in samples:
+            point = self.point(agent, sample.source)
+            words = sample.words
+            if sample.kind == wire.FLOW:
+                streams.flows[row] += 1
+                streams.last_flow[row] = now
+                if point is not None:
+                    self.flow(point, words["sequence"], words["rate"], words["pool"], words["drops"])
+            elif sample.kind == wire.COUNTERS:
+                streams.counters[row] += 1
+                streams.last_counter[row] = now
+                if point is not None:
+                    self.poll(point, now)
+                    self.keep(agent, point, data, sample.start - 4, sample.end, now)
+            else:
+                streams.discards[row] += 1
+                if point is not None:
+                    self.points.discards[point] += 1
+
+    def error(self, reason, source):
+        """Count something that was wrong with a datagram, by reason and by source."""
+        count(self.errors, reason)
+        count(self.error_sources, (source, reason), limit=256)
+
+    def stream(self, source, address, sub_agent, now):
+        """The row of a stream, made when it is new; None when there is no room for it."""
+        row = self.stream_rows.get((source, address, sub_agent))
+        return self._new_stream(source, address, sub_agent, now) if row is None else row
+
+    def touch(self, row, length, now):
+        """A datagram of this stream arrived."""
+        streams = self.streams
+        if now - streams.last[row] > SHARED_MS:
+            streams.since[row] = now
+        streams.last[row] = now
+        streams.datagrams[row] += 1
+        streams.bytes[row] += length
+
+    def point(self, agent, source):
+        """The row of an agent's data source, made when it is new; None when there is no room for it."""
+        row = agent.points.get(source)
+        if row is not None:
+            return row
+        row = self.points.add() if len(agent.points) < MAX_POINTS else None
+        if row is None:
+            self.overflow["data_sources"] += 1
+            return None
+        agent.points[source] = row
+        self.points.agent[row] = agent.number
+        self.points.source[row] = source
+        return row
+
+    def flow(self, point, number, rate, pool, drops):
+        """A flow sample of a data source. Samples lost are flow_top - flow_base + 1 - flows."""
+        points = self.points
+        if not points.flows[point]:
+            points.flow_base[point] = points.flow_top[point] = number
+            points.rate[point] = rate
+        elif 0 < (number - points.flow_top[point]) & sequence.MASK < 1 << 31:
+            points.flow_top[point] = number
+        if points.rate[point] != rate:
+            self.change_rate(point, rate)
+        points.flows[point] += 1
+        points.pool[point] = pool
+        points.drops[point] = drops
+
+    def change_rate(self, point, rate):
+        """Note a new sampling rate and remember the one before."""
+        points = self.points
+        points.rates[point * RATES + points.rate_changes[point] % RATES] = points.rate[point]
+        points.rate_changes[point] = (points.rate_changes[point] + 1) & sequence.MASK
+        points.rate[point] = rate
+
+    def poll(self, point, now):
+        """A counter sample of a data source arrived."""
+        points = self.points
+        passed = now - points.last_counter[point]
+        if points.counters[point] and passed >= MIN_INTERVAL_MS:
+            points.intervals[point * INTERVALS + points.polls[point] % INTERVALS] = passed
+            points.polls[point] += 1
+        points.counters[point] += 1
+        points.last_counter[point] = now
+
+    def keep(self, agent, point, data, start, end, now):
+        """Keep a counter sample, from the number of its records on, for whoever asks for its values."""
+        kept = self.kept.get(point)
+        if kept is not None and 0 <= now - kept.time < KEEP_EVERY_MS:
+            return
+        body = bytes(data[start:end])
+        before = len(kept.previous) if kept is not None else 0
+        if len(body) > MAX_KEPT or self.kept_bytes - before + len(body) > KEPT_BYTES:
+            self.overflow["counter_samples"] += 1
+            return
+        if kept is None:
+            kept = self.kept[point] = Kept()
+        self.kept_bytes += len(body) - before
+        kept.previous, kept.previous_time = kept.data, kept.time
+        kept.data, kept.time = body, now
+        if self.points.source[point] == counters.HOST:
+            self._identify(agent, counters.identity(body), now)
+
+    # What the account does on its own.
+
+    def _new_stream(self, source, address, sub_agent, now):
+        agent = self.agents.get((address, sub_agent))
+        if agent is None:
+            if len(self.agents) >= self.max_agents:
+                self.overflow["datagrams"] += 1
+                return None
+            agent = Agent(len(self.by_number), address, sub_agent, now)
+            self.agents[address, sub_agent] = agent
+            self.by_number.append(agent)
+        row = self.streams.add() if len(agent.streams) < MAX_STREAMS else None
+        if row is None:
+            row = self._retire(agent, now)
+            if row is None:
+                self.overflow["sources"] += 1
+                return None
+        agent.streams.append((source, row))
+        self.stream_rows[source, address, sub_agent] = row
+        self.streams.agent[row] = agent.number
+        self.streams.first[row] = self.streams.since[row] = self.streams.last[row] = now
+        return row
+
+    def _retire(self, agent, now):
+        """Free the row of a source of this agent that is silent for long; its sums stay with the agent."""
+        streams = self.streams
+        silent = [item for item in agent.streams if now - streams.last[item[1]] > SHARED_MS]
+        if not silent:
+            return None
+        source, row = min(silent, key=lambda item: streams.last[item[1]])
+        values = streams.row(row)
+        if agent.retired is None:
+            agent.retired = dict.fromkeys(SUMS, 0)
+        for name in SUMS:
+            agent.retired[name] += values[name]
+        agent.streams.remove((source, row))
+        del self.stream_rows[source, agent.address, agent.sub_agent]
+        for name, value in values.items():
+            if not isinstance(value, list):
+                getattr(streams, name)[row] = 0
+        return row
+
+    def _identify(self, agent, identity, now):
+        if identity is None:
+            return
+        if agent.identities is None:
+            agent.identities = {}
+        times = agent.identities.get(identity)
+        if times is not None:
+            if now - times[1] > SHARED_MS:
+                times[0] = now
+            times[1] = now
+            return
+        if len(agent.identities) >= MAX_IDENTITIES:
+            oldest = min(agent.identities, key=lambda item: agent.identities[item][1])
+            del agent.identities[oldest]
+        agent.identities[identity] = [now, now]
+
+    # What a view asks.
+
+    def sums(self, agent):
+        """The counts of an agent over all its streams."""
+        out = dict(agent.retired) if agent.retired else dict.fromkeys(SUMS, 0)
+        for _source, row in agent.streams:
+            for name in SUMS:
+                out[name] += getattr(self.streams, name)[row]
+        return out
+
+    def shared(self, agent, now):
+        """Whether two hosts speak for this agent: sources or identities that interleave, not follow each other."""
+        spans = [(self.streams.since[row], self.streams.last[row]) for _source, row in agent.streams]
+        if len(spans) > 1 and _interleave(spans, now):
+            return True
+        return bool(agent.identities) and len(agent.identities) > 1 and _interleave(agent.identities.values(), now)
+
+    def polling_interval(self, point):
+        """The median of the last intervals between counter samples in milliseconds, None before the second."""
+        polls = self.points.polls[point]
+        if not polls:
+            return None
+        first = point * INTERVALS
+        seen = sorted(self.points.intervals[first:first + min(polls, INTERVALS)])
+        middle = len(seen) // 2
+        return seen[middle] if len(seen) % 2 else (seen[middle - 1] + seen[middle]) / 2.0
+
+    def lost_flows(self, point):
+        """Flow samples that their own sequence numbers say are missing."""
+        points = self.points
+        if not points.flows[point]:
+            return 0
+        expected = ((points.flow_top[point] - points.flow_base[point]) & sequence.MASK) + 1
+        return max(0, expected - points.flows[point]) if expected < 1 << 31 else 0
+
+    def previous_rates(self, point):
+        """Earlier sampling rates of a data source, newest first."""
+        changes = self.points.rate_changes[point]
+        return [self.points.rates[point * RATES + (changes - 1 - back) % RATES]
+                for back in range(min(changes, RATES))]
+
+    def describe(self, point, now):
+        """(name, speed in bit/s) of a data source as its counter samples say, None where they do not."""
+        kept = self.kept.get(point)
+        if kept is None:
+            return None, None
+        if kept.data and (not kept.described or now - kept.described > 60000):
+            kept.described = now
+            name, speed = counters.describe(kept.data)
+            kept.name = name or kept.name
+            kept.speed = kept.speed if speed is None else speed
+        return kept.name, kept.speed
+
+    def host_name(self, agent):
+        """The newest host name an agent told, None before it did."""
+        if not agent.identities:
+            return None
+        return max(agent.identities.items(), key=lambda item: item[1][1])[0][0]
+
+
+def count(counts, key, limit=1024):
+    """Add one to a dict of counts that never has more than limit keys; the rest is counted as None."""
+    if key not in counts and len(counts) >= limit:
+        key = None
+    counts[key] = counts.get(key, 0) + 1
+
+
+def _interleave(spans, now):
+    """Whether two of the (first, last) spans that are recent overlap in time."""
+    recent = sorted(tuple(span) for span in spans if now - span[1] <= SHARED_MS)
+    return any(later[0] < earlier[1] for earlier, later in zip(recent, recent[1:]))

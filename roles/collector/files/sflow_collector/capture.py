@@ -1,0 +1,153 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""sFlow datagrams out of a capture file: pcap and pcapng, Ethernet, Linux cooked and raw IP, UDP to one port."""
+
+import struct
+
+from . import wire
+from .packet import TAGS
+
+MAX_FRAME = 1 << 20
+MAGICS = {b"\xd4\xc3\xb2\xa1": ("<", 1e6), b"\xa1\xb2\xc3\xd4": (">", 1e6),
+          b"\x4d\x3c\xb2\xa1": ("<", 1e9), b"\xa1\xb2\x3c\x4d": (">", 1e9)}
+PCAPNG = b"\x0a\x0d\x0d\x0a"
+#: Link type -> (where the protocol number stands, where the packet begins); None: raw IP.
+LINKS = {1: (12, 14), 113: (14, 16), 276: (0, 20), 12: None, 14: None, 101: None, 228: None, 229: None}
+
+
+class CaptureError(ValueError):
+    """The file is not a capture that can be read."""
+
+
+def datagrams(stream, port=wire.PORT):
+    """Yield (milliseconds, source address of 16 bytes, payload) of every datagram to the port."""
+    for time_ms, link, frame in frames(stream):
+        found = payload(link, frame, port)
+        if found is not None:
+            yield (time_ms,) + found
+
+
+def frames(stream):
+    """Yield (milliseconds, link type, frame) of a capture."""
+    magic = stream.read(4)
+    if magic == PCAPNG:
+        return _pcapng(stream)
+    if magic in MAGICS:
+        return _pcap(stream, *MAGICS[magic])
+    raise CaptureError("neither pcap nor pcapng")
+
+
+def _exactly(stream, size):
+    data = stream.read(size)
+    return data if len(data) == size else None
+
+
+def _pcap(stream, order, unit):
+    head = _exactly(stream, 20)
+    if head is None:
+        return
+    link = struct.unpack(order + "HHiIII", head)[5] & 0xFFFF
+    layout = struct.Struct(order + "IIII")
+    while True:
+        head = _exactly(stream, 16)
+        if head is None:
+            return
+        seconds, fraction, size, _original = layout.unpack(head)
+        if size > MAX_FRAME:
+            raise CaptureError("a frame of %d bytes" % size)
+        frame = _exactly(stream, size)
+        if frame is None:
+            return
+        yield int(seconds * 1000 + fraction * 1000 // unit), link, frame
+
+
+def _pcapng(stream):
+    order, interfaces = "<", []
+    kind = PCAPNG
+    while True:
+        size_bytes = _exactly(stream, 4)
+        if size_bytes is None:
+            return
+        body = b""
+        if kind == PCAPNG:
+            body = _exactly(stream, 4) or b""
+            order = ">" if body == b"\x1a\x2b\x3c\x4d" else "<"
+            interfaces = []
+        size, = struct.unpack(order + "I", size_bytes)
+        if size < 12 or size % 4 or size > MAX_FRAME:
+            raise CaptureError("a block of %d bytes" % size)
+        rest = _exactly(stream, size - 8 - len(body))
+        if rest is None:
+            return
+        body += rest[:-4]
+        block, = struct.unpack(order + "I", kind)
+        if block == 1 and len(body) >= 8:
+            interfaces.append((struct.unpack_from(order + "H", body)[0], _resolution(body, order)))
+        elif block == 6 and len(body) >= 20:
+            number, high, low, captured = struct.unpack_from(order + "IIII", body)
+            if number < len(interfaces) and captured <= len(body) - 20:
+                link, per_second = interfaces[number]
+                yield (high << 32 | low) * 1000 // per_second, link, body[20:20 + captured]
+        kind = _exactly(stream, 4)
+        if kind is None:
+            return
+
+
+def _resolution(body, order):
+    """Ticks per second of an interface: option 9, microseconds without it."""
+    position = 8
+    while position + 4 <= len(body):
+        code, size = struct.unpack_from(order + "HH", body, position)
+        if code == 9 and size == 1 and position + 5 <= len(body):
+            value = body[position + 4]
+            return 2 ** (value & 127) if value & 128 else 10 ** value
+        if not code:
+            break
+        position += 4 + (size + 3 & ~3)
+    return 1000000
+
+
+def payload(link, frame, port):
+    """(source address, payload) of an unfragmented UDP packet to the port, else None."""
+    if link not in LINKS:
+        return None
+    start, kind = 0, 0
+    if LINKS[link] is not None:
+        place, start = LINKS[link]
+        while len(frame) >= start + 4:
+            kind, = struct.unpack_from(">H", frame, place)
+            if kind not in TAGS:
+                break
+            place, start = place + 4, start + 4
+    if len(frame) < start + 20:
+        return None
+    version = frame[start] >> 4
+    if version == 4 and kind in (0, 0x0800):
+        return _udp4(frame, start, port)
+    if version == 6 and kind in (0, 0x86DD):
+        return _udp6(frame, start, port)
+    return None
+
+
+def _udp4(frame, start, port):
+    length, _identity, fragment = struct.unpack_from(">HHH", frame, start + 2)
+    begin, end = start + 4 * (frame[start] & 15), min(len(frame), start + (length or len(frame)))
+    if frame[start + 9] != 17 or fragment & 0x3FFF:
+        return None
+    return _udp(frame, begin, end, port, wire.MAPPED + frame[start + 12:start + 16])
+
+
+def _udp6(frame, start, port):
+    if len(frame) < start + 48 or frame[start + 6] != 17:
+        return None
+    return _udp(frame, start + 40, len(frame), port, frame[start + 8:start + 24])
+
+
+def _udp(frame, begin, end, port, source):
+    if begin + 8 > end:
+        return None
+    _from, to, length = struct.unpack_from(">HHH", frame, begin)
+    if to != port or length < 8:
+        return None
+    return source, frame[begin + 8:min(end, begin + length)]

@@ -1,0 +1,273 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: serve, replay a capture, decode a capture, show the status of a running collector."""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from . import VERSION, account, capture, core, packet, service, settings, views, wire
+
+
+def main(arguments=None):
+    """Run a command; the exit status."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if not getattr(options, "run", None):
+        parser.print_help()
+        return 2
+    try:
+        return options.run(options)
+    except (settings.SettingsError, capture.CaptureError) as error:
+        sys.stderr.write("sflow-collector: %s\n" % error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        sys.stderr.write("sflow-collector: %s\n" % error)
+    except KeyboardInterrupt:
+        return 130
+    return 1
+
+
+def build_parser():
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(prog="sflow-collector", description="A collector of sFlow version 5.")
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="receive datagrams and answer over HTTP",
+                                description="Receive sFlow and answer over HTTP until told to stop.")
+    settings.add_arguments(serve)
+    serve.set_defaults(run=run_serve)
+
+    replay = commands.add_parser("replay", help="the account of a capture file",
+                                 description="Print the account of the sFlow datagrams in a capture (pcap, pcapng).")
+    replay.add_argument("--json", action="store_true", help="print the document of /fleet/json")
+    replay.add_argument("--groups", metavar="FILE", help="groups.json; the traffic between them is printed as well")
+    replay.add_argument("--max-agents", type=int, default=account.MAX_AGENTS, metavar="N",
+                        help="most agents in the account (default: %(default)s)")
+    replay.set_defaults(run=run_replay)
+
+    decode = commands.add_parser("decode", help="every sample of a capture file",
+                                 description="Print one line, or one JSON document, per sample of a capture.")
+    decode.add_argument("--json", action="store_true", help="print JSON")
+    decode.set_defaults(run=run_decode)
+    for each in replay, decode:
+        each.add_argument("file", help="capture file, - for standard input")
+        each.add_argument("--port", type=int, default=wire.PORT, metavar="N",
+                          help="UDP port the datagrams go to (default: %(default)s)")
+
+    status = commands.add_parser("status", help="the fleet as a running collector sees it",
+                                 description="Ask a running collector over HTTP and print the fleet as a table.")
+    status.add_argument("--url", default="http://127.0.0.1:8008", help="address of the collector (default: %(default)s)")
+    status.add_argument("--token-file", metavar="FILE", help="file with the token of the collector")
+    status.add_argument("--json", action="store_true", help="print the document of /fleet/json")
+    status.add_argument("--watch", action="store_true", help="print it again every two seconds")
+    status.set_defaults(run=run_status)
+    return parser
+
+
+def run_serve(options):
+    """sflow-collector serve"""
+    service.Service(settings.from_arguments(options)).run()
+    return 0
+
+
+class Progress:
+    """Tells on a terminal how far a long file has been read."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.size = 0
+        with contextlib.suppress(OSError, ValueError):
+            self.size = os.fstat(stream.fileno()).st_size
+        self.shown = False
+        self.next = time.monotonic() + 1 if sys.stderr.isatty() and self.size else None
+
+    def step(self, number):
+        """number datagrams have been read."""
+        if self.next is not None and not number & 0xFFF and time.monotonic() >= self.next:
+            self.next = time.monotonic() + 0.5
+            self.shown = True
+            sys.stderr.write("\r%3d %%  %d datagrams" % (100 * self.stream.tell() // self.size, number))
+            sys.stderr.flush()
+
+    def done(self):
+        """Clear the line."""
+        if self.shown:
+            sys.stderr.write("\r\033[K")
+
+
+def _open(name):
+    return sys.stdin.buffer if name == "-" else open(name, "rb", 1 << 20)
+
+
+def run_replay(options):
+    """sflow-collector replay"""
+    now = [0]
+    collector = core.Collector(options.max_agents, options.groups, clock=lambda: now[0])
+    if collector.groups_file.problem:
+        raise settings.SettingsError("groups: %s" % collector.groups_file.problem)
+    with _open(options.file) as stream:
+        progress = Progress(stream)
+        for number, (time_ms, source, data) in enumerate(capture.datagrams(stream, options.port), 1):
+            now[0] = max(now[0], time_ms)
+            if number == 1:
+                collector.started = time_ms
+            collector.receive(data, len(data), source, now[0])
+            progress.step(number)
+        progress.done()
+    collector.flush(now[0])
+    if options.json:
+        for piece in views.fleet(collector, (), "", 0, len(collector.account.agents)):
+            sys.stdout.write(piece.decode("ascii"))
+        sys.stdout.write("\n")
+        return 0
+    document = json.loads(b"".join(views.fleet(collector, (), "", 0, len(collector.account.agents))).decode("ascii"))
+    print_fleet(document, sys.stdout)
+    if options.groups:
+        print_traffic(views.pairs(collector), sys.stdout)
+    return 0
+
+
+def run_decode(options):
+    """sflow-collector decode"""
+    with _open(options.file) as stream:
+        for time_ms, source, data in capture.datagrams(stream, options.port):
+            for row in sample_rows(time_ms, source, wire.decode(data)):
+                sys.stdout.write((json.dumps(row) if options.json else line_of(row)) + "\n")
+    return 0
+
+
+def sample_rows(time_ms, source, datagram):
+    """One dict per sample of a datagram, or one that says why there is none."""
+    base = {"time": time_ms / 1000.0, "from": views.address_text(source)}
+    if datagram.agent is None:
+        return [dict(base, error=datagram.errors[0])]
+    base.update(agent=views.address_text(datagram.agent), sub_agent=datagram.sub_agent,
+                sequence=datagram.sequence, uptime_ms=datagram.uptime)
+    rows = []
+    for sample in datagram.samples:
+        row = dict(base, sample=sample.kind, data_source=wire.source_name(sample.source),
+                   sample_sequence=sample.words["sequence"],
+                   records=[wire.tag_name(tag) for tag, _first, _last in sample.records])
+        for name in "rate", "pool", "drops", "input", "output", "reason":
+            if name in sample.words:
+                row[name] = sample.words[name]
+        if sample.packet is not None:
+            row.update(packet_fields(sample.packet))
+        rows.append(row)
+    if datagram.errors or not rows:
+        rows.append(dict(base, error=datagram.errors[0] if datagram.errors else "no samples"))
+    return rows
+
+
+def packet_fields(sampled):
+    """What is known of a sampled packet, for printing."""
+    out = {"frame_length": sampled.frame_length}
+    if sampled.vlan is not None:
+        out["vlan"] = sampled.vlan
+    if sampled.version:
+        out.update(source=_address(sampled.source), target=_address(sampled.target),
+                   protocol=packet.protocol_name(sampled.protocol))
+        if sampled.ports is not None:
+            out["source_port"], out["target_port"] = sampled.ports
+    return out
+
+
+def _address(value):
+    return views.address_text(wire.MAPPED + value if len(value) == 4 else value)
+
+
+def line_of(row):
+    """A row as text: name=value, lists joined."""
+    return " ".join("%s=%s" % (name, "/".join(value) if isinstance(value, list) else value)
+                    for name, value in row.items())
+
+
+def run_status(options):
+    """sflow-collector status"""
+    headers = {}
+    if options.token_file:
+        headers["Authorization"] = "Bearer %s" % settings.Settings(token_file=options.token_file).token()
+    while True:
+        document = fetch_fleet(options.url, headers)
+        if options.watch and sys.stdout.isatty():
+            sys.stdout.write("\033[2J\033[H")
+        if options.json:
+            sys.stdout.write(json.dumps(document) + "\n")
+        else:
+            print_fleet(document, sys.stdout)
+        sys.stdout.flush()
+        if not options.watch:
+            return 0
+        time.sleep(2)
+
+
+def fetch_fleet(url, headers):
+    """The whole /fleet/json of a collector, its pages joined."""
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        raise settings.SettingsError("%s: expected an http or https address" % url)
+    document, offset = None, 0
+    while True:
+        address = "%s/fleet/json?offset=%d&limit=5000" % (url.rstrip("/"), offset)
+        request = urllib.request.Request(address, headers=headers)  # noqa: S310  the scheme is checked above
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                page = json.loads(answer.read().decode("utf-8"))
+        except urllib.error.URLError as error:
+            raise settings.SettingsError("%s: %s" % (url, error)) from None
+        if document is None:
+            document = page
+        else:
+            document["agents"].extend(page["agents"])
+        offset += 5000
+        if offset >= page["total"]:
+            return document
+
+
+COLUMNS = (("AGENT", "agent"), ("SUB", "sub_agent"), ("HOST", "host_name"), ("SEEN", "last_seen_ms"),
+           ("DATAGRAMS", "datagrams"), ("LOST", "lost"), ("REORDERED", "out_of_order"), ("DUPLICATE", "duplicates"),
+           ("RESTARTS", "restarts"), ("FLOWS", "flow_samples"), ("COUNTERS", "counter_samples"), ("RATES", None),
+           ("POLLING", None), ("NOTE", None))
+
+
+def print_fleet(document, stream):
+    """The fleet as a table, and a line about the collector."""
+    rows = [[title for title, _key in COLUMNS]]
+    for each in document["agents"]:
+        sources = each["data_sources"]
+        rates = sorted({str(item["sampling_rate"]) for item in sources if item["sampling_rate"] is not None})
+        polling = sorted({"%.1fs" % item["polling_interval_s"] for item in sources
+                          if item["polling_interval_s"] is not None})
+        row = [each[key] if key else "" for _title, key in COLUMNS]
+        row[2] = row[2] or "-"
+        row[3] = "%.1fs" % (each["last_seen_ms"] / 1000.0)
+        row[-3:] = [_few(rates), _few(polling), "shared address" if each["shared"] else ""]
+        rows.append([str(cell) for cell in row])
+    widths = [max(len(row[place]) for row in rows) for place in range(len(COLUMNS))]
+    for row in rows:
+        stream.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() + "\n")
+    own = document["collector"]
+    stream.write("%d agents, %d datagrams, %d dropped by the kernel, errors: %s\n" % (
+        document["total"], own["udp"]["datagrams"], own["udp"]["kernel_drops"],
+        ", ".join("%s %d" % item for item in sorted(own["errors"].items())) or "none"))
+
+
+def _few(values):
+    return ",".join(values[:3]) + ("..." if len(values) > 3 else "") or "-"
+
+
+def print_traffic(document, stream):
+    """The traffic between groups at the end of a capture."""
+    for pair in document["pairs"]:
+        stream.write("%s -> %s: %s\n" % (pair["source"], pair["target"], ", ".join(
+            "%s %.1f frames/s %.0f B/s" % (kind, pair["frames"][kind], pair["bytes"][kind])
+            for kind in ("tcp_udp", "icmp", "other") if pair["frames"][kind])))

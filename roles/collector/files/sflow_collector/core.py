@@ -1,0 +1,64 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collector without sockets: datagrams go in, the account and the traffic come out.
+
+Both ways in (the service and the replay of a capture) and both decoders meet here.
+"""
+
+import time
+
+from . import account, groups, traffic, wire
+
+
+class Clock:
+    """Milliseconds since the epoch that never go back: a stepped system clock must not look like a restart."""
+
+    def __init__(self):
+        self._offset = time.time() - time.monotonic()
+
+    def __call__(self):
+        return int((self._offset + time.monotonic()) * 1000)
+
+
+class Collector:
+    """Decodes datagrams one at a time and keeps what they say."""
+
+    decoder = "scalar"
+    decoder_reason = "asked for"
+
+    def __init__(self, max_agents=account.MAX_AGENTS, groups_path=None, window_s=traffic.WINDOW_S, clock=None,
+                 max_volume=100000):
+        self.clock = clock or Clock()
+        self.account = account.Account(max_agents)
+        self.groups_file = groups.GroupsFile(groups_path)
+        self.traffic = traffic.Traffic(self.groups_file.groups, window_s)
+        self.max_volume = max_volume
+        self.started = self.clock()
+        self.restored = False
+        self.udp = {"address": None, "port": None, "receive_buffer_bytes": 0, "kernel_drops": 0}
+
+    def receive(self, data, length, source, now):
+        """Take one datagram: length bytes of data from a source address of 16 bytes."""
+        datagram = wire.decode(data, length)
+        row = self.account.apply(datagram, source, length, now)
+        if row is None:
+            return
+        self.account.samples(row, datagram.samples, data, now)
+        for sample in datagram.samples:
+            if sample.packet is not None:
+                self.traffic.add(sample.packet, sample.words["rate"], now)
+
+    def flush(self, now):
+        """Account for everything received so far; the scalar decoder holds nothing back."""
+
+    def poll_groups(self):
+        """Follow the groups file; the problem when it has just become unusable, else None."""
+        before = self.groups_file.problem
+        if self.groups_file.poll():
+            self.regroup()
+        return self.groups_file.problem if self.groups_file.problem != before else None
+
+    def regroup(self):
+        """Use the groups of the file from now on."""
+        self.traffic.regroup(self.groups_file.groups)

@@ -1,0 +1,191 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What counter samples say: a table of records and their fields, read only when somebody asks.
+
+FIELDS maps a record tag to its fields in order, written "name:code" with codes of the struct module ("s" is a
+string with its length in front, "u" a UUID). Fields that grow are marked "+": as metrics they become rates.
+Names are those sFlow-RT uses. A record longer than its fields is a newer edition; what follows is left alone.
+"""
+
+import math
+import struct
+
+from . import wire
+
+HOST = 2 << 32 | 1  # the data source of a physical host, "2.1"
+
+FIELDS = {
+    1: "ifindex:I iftype:I ifspeed:Q ifdirection:I ifstatus:I ifinoctets+:Q ifinucastpkts+:I ifinmulticastpkts+:I "
+       "ifinbroadcastpkts+:I ifindiscards+:I ifinerrors+:I ifinunknownprotos+:I ifoutoctets+:Q ifoutucastpkts+:I "
+       "ifoutmulticastpkts+:I ifoutbroadcastpkts+:I ifoutdiscards+:I ifouterrors+:I ifpromiscuousmode:I",
+    1005: "ifname:s",
+    2000: "host_name:s uuid:u machine_type:I os_name:I os_release:s",
+    2002: "parent_class:I parent_index:I",
+    2003: "load_one:f load_five:f load_fifteen:f proc_run:I proc_total:I cpu_num:I cpu_speed:I uptime:I cpu_user+:I "
+          "cpu_nice+:I cpu_system+:I cpu_idle+:I cpu_wio+:I cpu_intr+:I cpu_sintr+:I interrupts+:I contexts+:I",
+    2004: "mem_total:Q mem_free:Q mem_shared:Q mem_buffers:Q mem_cached:Q swap_total:Q swap_free:Q page_in+:I "
+          "page_out+:I swap_in+:I swap_out+:I",
+    2005: "disk_total:Q disk_free:Q part_max_used:I disk_reads+:I bytes_read+:Q read_time+:I disk_writes+:I "
+          "bytes_written+:Q write_time+:I",
+    2006: "bytes_in+:Q pkts_in+:I errs_in+:I drops_in+:I bytes_out+:Q pkts_out+:I errs_out+:I drops_out+:I",
+    2007: "ip_forwarding:I ip_default_ttl:I ip_in_receives+:I ip_in_hdr_errors+:I ip_in_addr_errors+:I "
+          "ip_forw_datagrams+:I ip_in_unknown_protos+:I ip_in_discards+:I ip_in_delivers+:I ip_out_requests+:I "
+          "ip_out_discards+:I ip_out_no_routes+:I ip_reasm_timeout:I ip_reasm_reqds+:I ip_reasm_oks+:I "
+          "ip_reasm_fails+:I ip_frag_oks+:I ip_frag_fails+:I ip_frag_creates+:I",
+    2009: "tcp_rto_algorithm:I tcp_rto_min:I tcp_rto_max:I tcp_max_conn:I tcp_active_opens+:I tcp_passive_opens+:I "
+          "tcp_attempt_fails+:I tcp_estab_resets+:I tcp_curr_estab:I tcp_in_segs+:I tcp_out_segs+:I "
+          "tcp_retrans_segs+:I tcp_in_errs+:I tcp_out_rsts+:I tcp_in_csum_errs+:I",
+    2010: "udp_in_datagrams+:I udp_no_ports+:I udp_in_errors+:I udp_out_datagrams+:I udp_rcvbuf_errors+:I "
+          "udp_sndbuf_errors+:I udp_in_csum_errors+:I",
+    2100: "vnode_mhz:I vnode_cpus:I vnode_memory:Q vnode_memory_free:Q vnode_domains:I",
+    2101: "vcpu_state:I vcpu_time+:I vcpu_num:I",
+    2102: "vmem_memory:Q vmem_max_memory:Q",
+    2103: "vdisk_capacity:Q vdisk_allocation:Q vdisk_free:Q vdisk_rd_req+:I vdisk_rd_bytes+:Q vdisk_wr_req+:I "
+          "vdisk_wr_bytes+:Q vdisk_errs+:I",
+    2104: "vbytes_in+:Q vpkts_in+:I verrs_in+:I vdrops_in+:I vbytes_out+:Q vpkts_out+:I verrs_out+:I vdrops_out+:I",
+}
+
+MACHINE_TYPES = ("unknown", "other", "x86", "x86_64", "ia64", "sparc", "alpha", "powerpc", "m68k", "mips", "arm",
+                 "hppa", "s390")
+OS_NAMES = ("unknown", "other", "linux", "windows", "darwin", "hpux", "aix", "dragonfly", "freebsd", "netbsd",
+            "openbsd", "osf", "solaris")
+TEXTS = {"machine_type": MACHINE_TYPES, "os_name": OS_NAMES}
+MAX_STRING = 255
+_WORD = struct.Struct(">I")
+
+
+def _compile(text):
+    """Fields as (struct or None, [(name, grows, code)]): runs of numbers are read by one struct."""
+    fields = []
+    for item in text.split():
+        name, _colon, code = item.partition(":")
+        fields.append((name.rstrip("+"), name.endswith("+"), code))
+    plain = all(code not in "su" for _name, _grows, code in fields)
+    layout = struct.Struct(">" + "".join(code for _name, _grows, code in fields)) if plain else None
+    return layout, fields
+
+
+_COMPILED = {tag: _compile(text) for tag, text in FIELDS.items()}
+GROWING = {name: (1 << 64 if code == "Q" else 1 << 32)
+           for _layout, fields in _COMPILED.values() for name, grows, code in fields if grows}
+
+
+def _records(body):
+    """(tag, start, end) of the records of a kept counter sample, whose first word is their number."""
+    for tag, start, end in wire.records(body, 4, len(body), _WORD.unpack_from(body, 0)[0]):
+        if tag is None:
+            return
+        yield tag, start, end
+
+
+def _string(body, start, end):
+    """A counted string and the position behind it; (None, end) when it does not fit."""
+    if start + 4 > end:
+        return None, end
+    size, = _WORD.unpack_from(body, start)
+    if start + 4 + size > end:
+        return None, end
+    text = bytes(body[start + 4:start + 4 + min(size, MAX_STRING)]).decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "?" for c in text), start + 4 + ((size + 3) & ~3)
+
+
+def _read(tag, body, start, end, out):
+    """Read the fields of one record into out; a record that is cut short gives what it has."""
+    layout, fields = _COMPILED[tag]
+    if layout is not None and start + layout.size <= end:
+        for (name, _grows, _code), value in zip(fields, layout.unpack_from(body, start)):
+            out[name] = value
+        return
+    for name, _grows, code in fields:
+        if code == "s":
+            text, start = _string(body, start, end)
+            if text is None:
+                return
+            out[name] = text
+        elif code == "u":
+            if start + 16 > end:
+                return
+            out[name] = bytes(body[start:start + 16]).hex()
+            start += 16
+        else:
+            size = struct.calcsize(code)
+            if start + size > end:
+                return
+            out[name], = struct.unpack_from(">" + code, body, start)
+            start += size
+
+
+def read(body):
+    """All values of a kept counter sample by name, as they came."""
+    out = {}
+    for tag, start, end in _records(body):
+        if tag in _COMPILED:
+            _read(tag, body, start, end, out)
+    return out
+
+
+def identity(body):
+    """(host name, UUID) of a kept counter sample of a host, None when it has none."""
+    for tag, start, end in _records(body):
+        if tag == 2000:
+            out = {}
+            _read(tag, body, start, end, out)
+            return (out["host_name"], out.get("uuid", "")) if "host_name" in out else None
+    return None
+
+
+def describe(body):
+    """(interface name, speed in bit/s), None where the sample does not say."""
+    out = {}
+    for tag, start, end in _records(body):
+        if tag in (1, 1005):
+            _read(tag, body, start, end, out)
+    return out.get("ifname"), out.get("ifspeed")
+
+
+def metrics(body, previous, seconds):
+    """Values as sFlow-RT serves them: rates for what grows (when there is an earlier sample), texts for codes."""
+    values = read(body)
+    earlier = read(previous) if previous and seconds > 0 else {}
+    out = {}
+    for name, value in values.items():
+        if name in GROWING:
+            if name not in earlier:
+                continue
+            grown = (value - earlier[name]) % GROWING[name]
+            if grown > GROWING[name] // 2:  # the counter was reset
+                continue
+            value = grown / seconds
+        elif name in TEXTS:
+            value = TEXTS[name][value] if value < len(TEXTS[name]) else "unknown"
+        elif isinstance(value, float) and not math.isfinite(value):
+            continue
+        out[name] = value
+    _derive(out)
+    return out
+
+
+def _derive(out):
+    """Metrics that are made of others."""
+    if "ifstatus" in out:
+        status = out.pop("ifstatus")
+        out["ifadminstatus"] = "up" if status & 1 else "down"
+        out["ifoperstatus"] = "up" if status & 2 else "down"
+        out["ifindex"] = str(out["ifindex"]) if "ifindex" in out else None
+        for way in "in", "out":
+            parts = [out.get("if%s%spkts" % (way, kind)) for kind in ("ucast", "multicast", "broadcast")]
+            if None not in parts:
+                out["if%spkts" % way] = sum(parts)
+            octets = out.get("if%soctets" % way)
+            if octets is not None and out.get("ifspeed"):
+                out["if%sutilization" % way] = 100.0 * 8 * octets / out["ifspeed"]
+    if "part_max_used" in out:
+        out["part_max_used"] /= 100.0
+    busy = [out.get("cpu_" + kind) for kind in ("user", "nice", "system", "idle", "wio", "intr", "sintr")]
+    if None not in busy and sum(busy) > 0:
+        out["cpu_utilization"] = 100.0 * (sum(busy) - out["cpu_idle"]) / sum(busy)
+    if out.get("mem_total"):
+        free = sum(out.get("mem_" + kind, 0) for kind in ("free", "buffers", "cached"))
+        out["mem_used"] = max(0, out["mem_total"] - free)
+        out["mem_utilization"] = 100.0 * out["mem_used"] / out["mem_total"]

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account as Prometheus text: the collector's own health, and a bounded number of series per agent."""
+
+from . import VERSION, views, wire
+
+MAX_AGENTS = 10000  # agents with series of their own; the whole fleet is in /fleet/json
+TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+#: (name, type, help, value of the collector's figures)
+OWN = (
+    ("datagrams_total", "counter", "Datagrams received.", lambda own: own["udp"]["datagrams"]),
+    ("bytes_total", "counter", "Bytes received.", lambda own: own["udp"]["bytes"]),
+    ("kernel_drops_total", "counter", "Datagrams the kernel dropped because the receive buffer was full.",
+     lambda own: own["udp"]["kernel_drops"]),
+    ("truncated_datagrams_total", "counter", "Datagrams longer than a receive slot.",
+     lambda own: own["udp"]["truncated"]),
+    ("refused_datagrams_total", "counter", "Datagrams from sources that are not allowed.",
+     lambda own: own["udp"]["refused"]),
+    ("overflow_datagrams_total", "counter", "Datagrams of agents beyond the limit.",
+     lambda own: own["overflow_datagrams"]),
+    ("agents", "gauge", "Agents in the account.", lambda own: own["agents"]),
+    ("max_agents", "gauge", "The limit of agents.", lambda own: own["max_agents"]),
+    ("receive_buffer_bytes", "gauge", "Size of the receive buffer.",
+     lambda own: own["udp"]["receive_buffer_bytes"]),
+    ("start_time_seconds", "gauge", "When the collector started.", lambda own: own["started"]),
+)
+
+#: (name, type, help, value of an agent's row)
+AGENT = (
+    ("last_seen_seconds", "gauge", "When the last datagram of the agent arrived.", None),
+    ("datagrams_total", "counter", "Datagrams of the agent.", "datagrams"),
+    ("lost_datagrams_total", "counter", "Datagrams missing by their sequence numbers.", "lost"),
+    ("restarts_total", "counter", "Restarts of the agent.", "restarts"),
+    ("flow_samples_total", "counter", "Flow samples of the agent.", "flow_samples"),
+    ("counter_samples_total", "counter", "Counter samples of the agent.", "counter_samples"),
+    ("shared_address", "gauge", "1 when two hosts speak for this agent address.", "shared"),
+)
+
+
+def render(core):
+    """The text in pieces."""
+    now = core.clock()
+    own = views.collector(core, now)
+    lines = []
+    _head(lines, "sflow_collector_info", "gauge", "Version and decoder of the collector.")
+    lines.append('sflow_collector_info{version="%s",decoder="%s"} 1' % (VERSION, own["decoder"]))
+    for name, kind, text, value in OWN:
+        _head(lines, "sflow_collector_" + name, kind, text)
+        lines.append("sflow_collector_%s %s" % (name, value(own)))
+    _head(lines, "sflow_collector_errors_total", "counter", "Datagrams or samples that could not be read, by reason.")
+    lines.extend('sflow_collector_errors_total{reason="%s"} %d' % item for item in sorted(
+        (reason or "other", number) for reason, number in own["errors"].items()))
+    yield _text(lines)
+    agents = views.select(core.account)[:MAX_AGENTS]
+    rows = []
+    for start in range(0, len(agents), views.PIECE):
+        rows.extend(_row(core.account, agent, now) for agent in agents[start:start + views.PIECE])
+        yield b""
+    for number, (name, kind, text, _key) in enumerate(AGENT):
+        lines = []
+        _head(lines, "sflow_agent_" + name, kind, text)
+        lines.extend("sflow_agent_%s{%s} %s" % (name, labels, values[number]) for labels, values, _rates in rows)
+        yield _text(lines)
+    lines = []
+    _head(lines, "sflow_agent_sampling_rate", "gauge", "Sampling rate as observed: one packet in so many.")
+    lines.extend('sflow_agent_sampling_rate{%s,data_source="%s"} %d' % (labels, source, rate)
+                 for labels, _values, rates in rows for source, rate in rates)
+    yield _text(lines)
+
+
+def _head(lines, name, kind, text):
+    lines.append("# HELP %s %s" % (name, text))
+    lines.append("# TYPE %s %s" % (name, kind))
+
+
+def _text(lines):
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _row(account, agent, now):
+    """(labels, values in the order of AGENT, sampling rates) of an agent."""
+    labels = 'agent="%s",sub_agent="%d",host="%s"' % (
+        views.address_text(agent.address), agent.sub_agent, _escape(account.host_name(agent) or ""))
+    last = max(account.streams.last[row] for _source, row in agent.streams)
+    sums = account.sums(agent)
+    values = ["%.3f" % (last / 1000.0), sums["datagrams"], max(0, sums["lost"]), sums["restarts"], sums["flows"],
+              sums["counters"], int(account.shared(agent, now))]
+    rates = [(wire.source_name(source), account.points.rate[point])
+             for source, point in sorted(agent.points.items()) if account.points.flows[point]]
+    return labels, values, rates
+
+
+def _escape(text):
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

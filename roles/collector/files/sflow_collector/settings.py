@@ -1,0 +1,132 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of `serve`: one table for the command line and the configuration file (JSON or INI)."""
+
+import configparser
+import ipaddress
+import json
+
+from . import account, traffic, wire
+
+#: name: (type, default, help). The command line writes them with dashes, the file with underscores or dashes.
+OPTIONS = {
+    "udp_address": (str, "::", "address to receive on; :: takes IPv4 too"),
+    "udp_port": (int, wire.PORT, "UDP port"),
+    "http_address": (str, "127.0.0.1", "address of the web interface"),
+    "http_port": (int, 8008, "TCP port of the web interface"),
+    "groups": (str, None, "groups.json: names and their CIDRs"),
+    "max_agents": (int, account.MAX_AGENTS, "most agents in the account"),
+    "allow": (list, (), "source network that may send; may be given several times; without it all may"),
+    "state_dir": (str, None, "folder where the account survives a restart"),
+    "receive_buffer_bytes": (int, 64 << 20, "receive buffer to ask the kernel for"),
+    "decoder": (("auto", "scalar", "batch"), "auto", "which decoder; auto takes the batch decoder where numpy is"),
+    "workers": (int, 1, "processes that receive"),
+    "token_file": (str, None, "file whose first line is the token that the web interface asks for"),
+    "max_volume": (int, 100000, "frames per second at which the picture is full"),
+    "window_seconds": (int, traffic.WINDOW_S, "seconds over which rates are smoothed"),
+}
+RANGES = {"udp_port": (0, 65535), "http_port": (0, 65535), "max_agents": (1, 1 << 20), "workers": (1, 64),
+          "receive_buffer_bytes": (4096, 1 << 30), "max_volume": (1, 1 << 40), "window_seconds": (1, 300)}
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the message names it."""
+
+
+class Settings:
+    """Every option as an attribute."""
+
+    def __init__(self, **values):
+        for name, (_kind, default, _help) in OPTIONS.items():
+            setattr(self, name, values.pop(name, default))
+        if values:
+            raise SettingsError("unknown settings: %s" % ", ".join(sorted(values)))
+        for name, (low, high) in RANGES.items():
+            if not low <= getattr(self, name) <= high:
+                raise SettingsError("%s: expected %d to %d, found %s" % (name, low, high, getattr(self, name)))
+        for cidr in self.allow:
+            try:
+                ipaddress.ip_network(cidr, strict=False)
+            except ValueError as error:
+                raise SettingsError("allow: %s" % error) from None
+
+    def token(self):
+        """The token of the token file, None without one."""
+        if not self.token_file:
+            return None
+        try:
+            with open(self.token_file) as stream:
+                token = stream.readline().strip()
+        except OSError as error:
+            raise SettingsError("token_file: %s: %s" % (self.token_file, error.strerror)) from None
+        if not token:
+            raise SettingsError("token_file: %s is empty" % self.token_file)
+        return token
+
+
+def add_arguments(parser):
+    """The options of `serve` for argparse; what is not given is left to the file and the defaults."""
+    parser.add_argument("--config", metavar="FILE", help="settings of the options below, as JSON or INI")
+    for name, (kind, default, text) in OPTIONS.items():
+        option = "--" + name.replace("_", "-")
+        if kind is list:
+            parser.add_argument(option, action="append", metavar="CIDR", help=text)
+        elif isinstance(kind, tuple):
+            parser.add_argument(option, choices=kind, help="%s (default: %s)" % (text, default))
+        else:
+            shown = "" if default is None else " (default: %s)" % default
+            parser.add_argument(option, type=kind, metavar="N" if kind is int else name.split("_")[-1].upper(),
+                                help=text + shown)
+
+
+def from_arguments(arguments):
+    """Settings of a parsed command line: the command line wins over the file, the file over the defaults."""
+    values = read_file(arguments.config) if arguments.config else {}
+    for name in OPTIONS:
+        given = getattr(arguments, name)
+        if given is not None:
+            values[name] = given
+    return Settings(**values)
+
+
+def read_file(path):
+    """The settings of a file."""
+    try:
+        with open(path) as stream:
+            text = stream.read()
+    except OSError as error:
+        raise SettingsError("%s: %s" % (path, error.strerror)) from None
+    try:
+        values = json.loads(text) if text.lstrip().startswith("{") else _read_ini(text)
+    except (ValueError, configparser.Error) as error:
+        raise SettingsError("%s: %s" % (path, error)) from None
+    out = {}
+    for name, value in values.items():
+        name = name.replace("-", "_")
+        if name not in OPTIONS:
+            raise SettingsError("%s: unknown setting %s" % (path, name))
+        if value is None or value == "":
+            continue
+        out[name] = _convert(path, name, value)
+    return out
+
+
+def _read_ini(text):
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text if text.lstrip().startswith("[") or "\n[" in text else "[collector]\n" + text)
+    return {name: value for section in parser.sections() for name, value in parser.items(section)}
+
+
+def _convert(path, name, value):
+    kind = OPTIONS[name][0]
+    if kind is list:
+        return value if isinstance(value, list) else value.replace(",", " ").split()
+    if isinstance(kind, tuple):
+        if value not in kind:
+            raise SettingsError("%s: %s: expected one of %s, found %s" % (path, name, ", ".join(kind), value))
+        return value
+    try:
+        return kind(value)
+    except (TypeError, ValueError):
+        raise SettingsError("%s: %s: expected a whole number, found %r" % (path, name, value)) from None

@@ -1,0 +1,134 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account on disk, so that a restart of the service does not begin from nothing.
+
+One JSON document, written by a forked child (the memory is copied on write, so it is a consistent picture and the
+service goes on receiving), put in place by rename. What comes back is counts and settings; the time the collector
+was away is not counted as loss, since every restored stream begins at the next sequence number it sees.
+"""
+
+import contextlib
+import json
+import os
+
+from . import account as accounts
+
+FORMAT = 1
+FILE = "account.json"
+MAX_BYTES = 512 << 20
+
+
+def to_plain(account):
+    """The account as plain values."""
+    out = []
+    for agent in account.by_number:
+        out.append({
+            "address": agent.address.hex(), "sub_agent": agent.sub_agent, "first": agent.first,
+            "retired": agent.retired,
+            "identities": [list(name) + times for name, times in (agent.identities or {}).items()],
+            "streams": [[source.hex(), account.streams.row(row)] for source, row in agent.streams],
+            "points": [_point(account, row) for row in agent.points.values()],
+        })
+    return {"format": FORMAT, "agents": out, "datagrams": account.datagrams, "bytes": account.bytes,
+            "refused": account.refused, "truncated": account.truncated, "overflow": account.overflow}
+
+
+def _point(account, row):
+    values = account.points.row(row)
+    kept = account.kept.get(row)
+    if kept is not None:
+        values["name"], values["speed"] = account.describe(row, kept.time)
+    return values
+
+
+def from_plain(plain, account, continues=False):
+    """Add plain values to an account; ValueError or KeyError when they are not what to_plain makes.
+
+    continues: the streams go on as they were (another process received meanwhile), instead of beginning anew.
+    """
+    if plain["format"] != FORMAT:
+        raise ValueError("format %r, expected %d" % (plain["format"], FORMAT))
+    for each in plain["agents"]:
+        _restore_agent(each, account, continues)
+    for name in "datagrams", "bytes", "refused", "truncated":
+        setattr(account, name, getattr(account, name) + int(plain[name]))
+    for name in account.overflow:
+        account.overflow[name] += int(plain["overflow"].get(name, 0))
+
+
+def _restore_agent(each, account, continues):
+    address, sub_agent = bytes.fromhex(each["address"]), int(each["sub_agent"])
+    for source, values in each["streams"]:
+        row = account.stream(bytes.fromhex(source), address, sub_agent, int(values["first"]))
+        if row is None:
+            continue
+        number = account.streams.agent[row]
+        account.streams.fill(row, values)
+        account.streams.agent[row] = number
+        if not continues:
+            account.streams.running[row] = 0
+            account.streams.has_before[row] = 0
+    agent = account.agents.get((address, sub_agent))
+    if agent is None:
+        return
+    agent.first = min(agent.first, int(each["first"]))
+    agent.retired = each["retired"]
+    for host, uuid, first, last in each["identities"][:accounts.MAX_IDENTITIES]:
+        agent.identities = agent.identities or {}
+        agent.identities[host, uuid] = [first, last]
+    for values in each["points"]:
+        row = account.point(agent, int(values["source"]))
+        if row is None:
+            continue
+        account.points.fill(row, dict(values, agent=agent.number))
+        if values.get("name") is not None or values.get("speed") is not None:
+            kept = account.kept.setdefault(row, accounts.Kept())
+            kept.name, kept.speed = values.get("name"), values.get("speed")
+
+
+def save(account, folder):
+    """Write the account; the old file stays until the new one is complete."""
+    path = os.path.join(folder, FILE)
+    temporary = "%s.%d.new" % (path, os.getpid())
+    try:
+        with open(temporary, "w") as stream:
+            json.dump(to_plain(account), stream, separators=(",", ":"))
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def load(account, folder):
+    """Fill an empty account from the folder: True when there was a file; ValueError when it cannot be used."""
+    path = os.path.join(folder, FILE)
+    try:
+        if os.stat(path).st_size > MAX_BYTES:
+            raise ValueError("larger than %d bytes" % MAX_BYTES)
+        with open(path) as stream:
+            plain = json.load(stream)
+    except FileNotFoundError:
+        return False
+    try:
+        from_plain(plain, account)
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        raise ValueError("not a saved account: %s: %s" % (type(error).__name__, error)) from None
+    return True
+
+
+def save_in_child(account, folder):
+    """Fork a child that saves the account; its process id."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        os.nice(10)
+        save(account, folder)
+        status = 0
+    finally:
+        os._exit(status)

@@ -1,0 +1,144 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The UDP side: the socket with a large buffer, the kernel's count of drops, and a plain receive loop.
+
+A datagram of any length is taken whole (64 KiB slot), and one that is cut by the kernel is counted, not lost.
+"""
+
+import ipaddress
+import socket
+import struct
+
+from . import wire
+
+SLOT = 65536
+BURST = 256  # datagrams taken before the loop looks at anything else
+SO_RCVBUFFORCE = 33
+SO_MEMINFO = 55
+MEMINFO_DROPS = 8  # place of the drop count in what SO_MEMINFO gives
+SO_REUSEPORT = 15
+
+
+def open_socket(address, port, buffer_bytes, share=False):
+    """A bound UDP socket. "::" takes IPv4 too; where there is no IPv6 it becomes 0.0.0.0."""
+    try:
+        return _open(address, port, buffer_bytes, share)
+    except OSError:
+        if address != "::":
+            raise
+        return _open("0.0.0.0", port, buffer_bytes, share)  # noqa: S104  listening is what a collector is for
+
+
+def _open(address, port, buffer_bytes, share):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        if share:
+            sock.setsockopt(socket.SOL_SOCKET, SO_REUSEPORT, 1)
+        grow_buffer(sock, buffer_bytes)
+        sock.setblocking(False)
+        sock.bind((address, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def grow_buffer(sock, wanted):
+    """Ask for a receive buffer; past net.core.rmem_max only CAP_NET_ADMIN may."""
+    half = min(max(wanted, 4096), 1 << 30) // 2  # the kernel doubles what it is asked for
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, half)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, half)
+
+
+def buffer_size(sock):
+    """The receive buffer there is, in bytes as the kernel accounts them."""
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+
+def kernel_drops(sock):
+    """Datagrams the kernel dropped at this socket; 0 where it does not tell."""
+    try:
+        info = sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36)
+    except OSError:
+        return 0
+    return struct.unpack("=9I", info)[MEMINFO_DROPS] if len(info) >= 36 else 0
+
+
+def source_bytes(peer):
+    """The 16 bytes of the address in a peer tuple."""
+    host = peer[0]
+    if ":" in host:
+        return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    return wire.MAPPED + socket.inet_aton(host)
+
+
+class AllowList:
+    """Source networks that may send; empty: all. Decisions are remembered, a bounded number of them."""
+
+    def __init__(self, cidrs=()):
+        self.networks = []
+        for text in cidrs:
+            network = ipaddress.ip_network(text, strict=False)
+            base = 96 if network.version == 4 else 0
+            prefix = wire.MAPPED if network.version == 4 else b""
+            shift = 128 - base - network.prefixlen
+            self.networks.append((shift, int.from_bytes(prefix + network.network_address.packed, "big") >> shift))
+        self._known = {}
+
+    def __bool__(self):
+        return bool(self.networks)
+
+    def allows(self, source):
+        """Whether a source address of 16 bytes may send."""
+        if not self.networks:
+            return True
+        known = self._known.get(source)
+        if known is None:
+            if len(self._known) >= 65536:
+                self._known.clear()
+            value = int.from_bytes(source, "big")
+            known = self._known[source] = any(value >> shift == network for shift, network in self.networks)
+        return known
+
+
+class Receiver:
+    """Reads datagrams one by one and hands them to a collector."""
+
+    def __init__(self, sock, core, allow):
+        self.sock = sock
+        self.core = core
+        self.allow = allow
+        self._slot = bytearray(SLOT)
+        self._sources = {}
+
+    def drain(self):
+        """Take what is there, up to a burst; True when there may be more."""
+        core, slot = self.core, self._slot
+        buffers = [slot]
+        for _unused in range(BURST):
+            try:
+                size, _ancillary, flags, peer = self.sock.recvmsg_into(buffers)
+            except BlockingIOError:
+                return False
+            except OSError:  # an ICMP error of an earlier datagram; there is nothing to do about it
+                continue
+            source = self._sources.get(peer[0])
+            if source is None:
+                if len(self._sources) >= 65536:
+                    self._sources.clear()
+                source = self._sources[peer[0]] = source_bytes(peer)
+            if not self.allow.allows(source):
+                core.account.refused += 1
+                continue
+            if flags & socket.MSG_TRUNC:
+                core.account.truncated += 1
+                core.account.error("truncated", source)
+                continue
+            core.receive(slot, size, source, core.clock())
+        return True

@@ -1,0 +1,379 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the collector knows, as the JSON shapes of its interface.
+
+/fleet/json and /traffic/json are its own; the others have the shapes of sFlow-RT and of its Vizceral app, so that
+programs and pages made for those can be pointed here. Long answers are generators of pieces: between two pieces
+the service goes on receiving.
+"""
+
+import json
+import os
+import resource
+import socket
+
+from . import VERSION, counters, packet, traffic, wire
+
+PIECE = 100  # rows in a piece of a long answer
+REST = 0  # the group number of INTERNET
+
+
+def dumps(value):
+    """Compact JSON as bytes."""
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def address_text(address):
+    """An address of 16 bytes as text: 192.0.2.1 or 2001:db8::9."""
+    if address.startswith(wire.MAPPED):
+        return socket.inet_ntop(socket.AF_INET, address[12:])
+    return socket.inet_ntop(socket.AF_INET6, address)
+
+
+def java_text(address):
+    """An address as sFlow-RT spells it: IPv6 without compression, 2001:db8:0:0:0:0:0:9."""
+    if address.startswith(wire.MAPPED):
+        return socket.inet_ntop(socket.AF_INET, address[12:])
+    return ":".join("%x" % int.from_bytes(address[place:place + 2], "big") for place in range(0, 16, 2))
+
+
+def parse_address(text):
+    """The 16 bytes of an address in any spelling, None when it is none."""
+    try:
+        if ":" in text:
+            return socket.inet_pton(socket.AF_INET6, text)
+        return wire.MAPPED + socket.inet_pton(socket.AF_INET, text)
+    except (OSError, ValueError):
+        return None
+
+
+def select(account, texts=(), search=""):
+    """Agents by address and by a text in address or host name, ordered by address and sub-agent."""
+    if texts:
+        wanted = {parse_address(text) for text in texts}
+        agents = [agent for agent in account.by_number if agent.address in wanted]
+    else:
+        agents = account.by_number
+    if search:
+        search = search.lower()
+        agents = [agent for agent in agents if search in address_text(agent.address)
+                  or search in (account.host_name(agent) or "").lower()]
+    return sorted(agents, key=lambda agent: (agent.address, agent.sub_agent))
+
+
+def fleet(core, texts, search, offset, limit):
+    """/fleet/json in pieces."""
+    now = core.clock()
+    agents = select(core.account, texts, search)
+    yield b'{"collector":%s,"total":%d,"offset":%d,"limit":%d,"agents":[' % (
+        dumps(collector(core, now)), len(agents), offset, limit)
+    yield from _pieces(fleet_row(core.account, agent, now) for agent in agents[offset:offset + limit])
+    yield b"]}"
+
+
+def _pieces(rows):
+    """Rows as JSON, some at a time, separated by commas."""
+    piece, first = [], True
+    for row in rows:
+        piece.append(row)
+        if len(piece) == PIECE:
+            yield (b"" if first else b",") + dumps(piece)[1:-1]
+            piece, first = [], False
+    if piece:
+        yield (b"" if first else b",") + dumps(piece)[1:-1]
+
+
+def collector(core, now):
+    """What the collector says of itself."""
+    account = core.account
+    udp = dict(core.udp)
+    udp.update(datagrams=account.datagrams, bytes=account.bytes, truncated=account.truncated,
+               refused=account.refused)
+    return {
+        "name": "netviz.sflow", "version": VERSION, "decoder": core.decoder, "decoder_reason": core.decoder_reason,
+        "now": now / 1000.0, "started": core.started / 1000.0, "uptime_ms": now - core.started,
+        "restored": core.restored, "udp": udp, "errors": dict(account.errors),
+        "error_sources": [{"source": address_text(key[0]), "reason": key[1], "count": number}
+                          for key, number in account.error_sources.items() if key is not None],
+        "unknown_records": _by_tag(account.unknown), "unknown_samples": _by_tag(account.unknown_samples),
+        "agents": len(account.agents), "max_agents": account.max_agents,
+        "overflow_datagrams": account.overflow["datagrams"], "overflow": dict(account.overflow),
+        "groups_problem": core.groups_file.problem,
+    }
+
+
+def _by_tag(counts):
+    return {"other" if tag is None else wire.tag_name(tag): number for tag, number in counts.items()}
+
+
+def fleet_row(account, agent, now):
+    """One agent and sub-agent."""
+    streams = account.streams
+    rows = [row for _source, row in agent.streams]
+    latest = max(rows, key=lambda row: streams.last[row])
+    last_flow = max(streams.last_flow[row] for row in rows)
+    last_counter = max(streams.last_counter[row] for row in rows)
+    sums = account.sums(agent)
+    return {
+        "agent": address_text(agent.address), "sub_agent": agent.sub_agent, "host_name": account.host_name(agent),
+        "sources": [address_text(source) for source, _row in agent.streams], "shared": account.shared(agent, now),
+        "first_seen_ms": now - agent.first, "last_seen_ms": now - streams.last[latest],
+        "last_flow_ms": now - last_flow if last_flow else None,
+        "last_counter_ms": now - last_counter if last_counter else None,
+        "uptime_ms": streams.uptime[latest], "restarts": sums["restarts"], "datagrams": sums["datagrams"],
+        "lost": max(0, sums["lost"]), "out_of_order": sums["out_of_order"], "duplicates": sums["duplicates"],
+        "flow_samples": sums["flows"], "counter_samples": sums["counters"], "discard_samples": sums["discards"],
+        "data_sources": [data_source(account, point, now) for _source, point in sorted(agent.points.items())],
+    }
+
+
+def data_source(account, point, now):
+    """One data source of an agent."""
+    points = account.points
+    name, speed = account.describe(point, now)
+    interval = account.polling_interval(point)
+    return {
+        "data_source": wire.source_name(points.source[point]), "name": name, "speed": speed,
+        "sampling_rate": points.rate[point] if points.flows[point] else None,
+        "previous_sampling_rates": account.previous_rates(point),
+        "sample_pool": points.pool[point], "drops": points.drops[point],
+        "flow_samples": points.flows[point], "counter_samples": points.counters[point],
+        "polling_interval_s": None if interval is None else interval / 1000.0,
+    }
+
+
+# The shapes of sFlow-RT.
+
+def agents(core, texts):
+    """/agents/json: one row per agent address, its sub-agents together."""
+    now = core.clock()
+    by_address = {}
+    for agent in select(core.account, texts):
+        by_address.setdefault(agent.address, []).append(agent)
+    yield b"{"
+    first = True
+    for address, members in by_address.items():
+        yield b'%s%s:%s' % (b"" if first else b",", dumps(java_text(address)),
+                            dumps(agents_row(core.account, members, now)))
+        first = False
+    yield b"}"
+
+
+def agents_row(account, members, now):
+    """The figures of one agent address."""
+    streams, points = account.streams, account.points
+    rows = [(source, row) for agent in members for source, row in agent.streams]
+    latest = max((row for _source, row in rows), key=lambda row: streams.last[row])
+    sums = [account.sums(agent) for agent in members]
+    total = {name: sum(each[name] for each in sums) for name in sums[0]}
+    sources = [point for agent in members for point in agent.points.values()]
+    out = {
+        "sFlowDatagramSource": sorted({java_text(source) for source, _row in rows}),
+        "firstSeen": now - min(agent.first for agent in members), "lastSeen": now - streams.last[latest],
+        "uptime": streams.uptime[latest], "sFlowDatagramsReceived": total["datagrams"],
+        "sFlowDatagramsLost": max(0, total["lost"]), "sFlowDatagramsOutOfOrder": total["out_of_order"],
+        "sFlowDatagramsDuplicates": total["duplicates"],
+    }
+    figures = {
+        "Flow": {"Samples": total["flows"], "Drops": sum(points.drops[point] for point in sources),
+                 "LostSamples": sum(account.lost_flows(point) for point in sources),
+                 "Datasources": sum(1 for point in sources if points.flows[point])},
+        "Counter": {"Samples": total["counters"],
+                    "Datasources": sum(1 for point in sources if points.counters[point])},
+        "Notification": {"Samples": total["discards"],
+                         "Datasources": sum(1 for point in sources if points.discards[point])},
+    }
+    for kind, known in figures.items():
+        for name in "Samples", "Drops", "LostSamples", "DuplicateSamples", "OutOfOrderSamples", "Datasources":
+            if (kind, name) != ("Counter", "Drops"):
+                out["sFlow%s%s" % (kind, name)] = known.get(name, 0)
+    return out
+
+
+def analyzer(core):
+    """/analyzer/json: the statistics of the engine."""
+    account, now = core.account, core.clock()
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    bad = dict(account.errors)
+    return {
+        "version": VERSION, "uptime": now - core.started, "sFlowAgents": len({key[0] for key in account.agents}),
+        "sFlowDatagramsReceived": account.datagrams,
+        "sFlowDatagramsDiscarded": core.udp.get("kernel_drops", 0) + account.refused + account.overflow["datagrams"],
+        "sFlowBytesReceived": account.bytes, "sFlowUnsupportedVersion": bad.pop("version", 0),
+        "sFlowParseErrors": sum(bad.values()), "memTotal": usage.ru_maxrss * 1024,
+        "cpuTimeProcess": int((usage.ru_utime + usage.ru_stime) * 1000), "loadAverage": os.getloadavg()[0],
+        "availableProcessors": os.cpu_count(),
+    }
+
+
+def _samples(core, texts):
+    """(agent, data source, kept sample, values) of every kept counter sample of the agents asked for."""
+    account = core.account
+    for agent in select(account, () if texts == ["ALL"] else texts):
+        for source, point in sorted(agent.points.items()):
+            kept = account.kept.get(point)
+            if kept is not None and kept.data:
+                seconds = (kept.time - kept.previous_time) / 1000.0
+                yield agent, source, kept, counters.metrics(kept.data, kept.previous, seconds)
+
+
+def metrics(core):
+    """/metrics/json: metric name -> milliseconds since it was last seen."""
+    now, out = core.clock(), {}
+    for number, (_agent, _source, kept, values) in enumerate(_samples(core, ["ALL"])):
+        for name in values:
+            out[name] = min(out.get(name, now), now - kept.time)
+        if number % PIECE == 0:
+            yield b""
+    yield dumps(out)
+
+
+def metric(core, agent):
+    """/metric/{agent}/json: "data source.name" -> value."""
+    return {"%s.%s" % (wire.source_name(source), name): value
+            for _agent, source, _kept, values in _samples(core, [agent]) for name, value in values.items()}
+
+
+def dump(core, texts, names):
+    """/dump/{agents}/{metrics}/json: every single value, in pieces."""
+    now = core.clock()
+    yield b"["
+    yield from _pieces(
+        {"agent": java_text(agent.address), "dataSource": wire.source_name(source), "metricName": name,
+         "metricValue": value, "lastUpdate": now - kept.time}
+        for agent, source, kept, values in _samples(core, texts)
+        for name, value in values.items() if names == ["ALL"] or name in names)
+    yield b"]"
+
+
+def _middle(values, part):
+    """The value below which the given part of the sorted values lies, between neighbours by weight."""
+    place = (len(values) - 1) * part
+    low = int(place)
+    high = min(low + 1, len(values) - 1)
+    return values[low] + (values[high] - values[low]) * (place - low)
+
+
+def _variance(values):
+    mean = sum(values) / float(len(values))
+    return sum((value - mean) ** 2 for value in values) / len(values)
+
+
+STATISTICS = {
+    "sum": sum, "avg": lambda values: sum(values) / float(len(values)), "var": _variance,
+    "sdev": lambda values: _variance(values) ** 0.5, "med": lambda values: _middle(values, 0.5),
+    "q1": lambda values: _middle(values, 0.25), "q2": lambda values: _middle(values, 0.5),
+    "q3": lambda values: _middle(values, 0.75),
+    "iqr": lambda values: _middle(values, 0.75) - _middle(values, 0.25),
+}
+
+
+def metric_rows(core, texts, wanted):
+    """/metric/{agents}/{metrics}/json: one row per metric, its values over all data sources brought together."""
+    now = core.clock()
+    plain = {asked: asked.rpartition(":")[2] for asked in wanted}
+    found = {asked: [] for asked in wanted}
+    for number, (agent, source, kept, values) in enumerate(_samples(core, texts)):
+        for asked, name in plain.items():
+            if name in values:
+                found[asked].append((values[name], now - kept.time, agent, source))
+        if number % PIECE == 0:
+            yield b""
+    yield dumps([_metric_row(asked, found[asked]) for asked in wanted])
+
+
+def _metric_row(asked, found):
+    how = asked.rpartition(":")[0] or "max"
+    if how != "any":
+        found = [item for item in found if isinstance(item[0], (int, float))]
+    out = {"metricName": asked, "metricN": len(found)}
+    if not found:
+        return out
+    ages = [item[1] for item in found]
+    out.update(lastUpdateMin=min(ages), lastUpdateMax=max(ages), lastUpdate=min(ages))
+    if how in STATISTICS:
+        out["metricValue"] = STATISTICS[how](sorted(item[0] for item in found))
+        return out
+    value, age, agent, source = found[0] if how == "any" else (min if how == "min" else max)(
+        found, key=lambda item: item[0])
+    out.update(agent=java_text(agent.address), dataSource=wire.source_name(source), metricValue=value, lastUpdate=age)
+    return out
+
+
+# Traffic.
+
+def _class_key(kind):
+    return "tcp_udp" if kind in (packet.TCP, packet.UDP) else packet.CLASSES[kind]
+
+
+def pairs(core):
+    """/traffic/json: frames and bytes per second of every pair of groups that has any."""
+    now = core.clock()
+    names = core.traffic.groups.names
+    out = {}
+    for key, (frame_rate, byte_rate) in core.traffic.rates(now).items():
+        source, target, kind, ipv6 = traffic.split_key(key)
+        pair = out.setdefault((source, target), {
+            "source": names[source], "target": names[target], "frames": dict(tcp_udp=0.0, icmp=0.0, other=0.0),
+            "bytes": dict(tcp_udp=0.0, icmp=0.0, other=0.0), "ipv6_frames": 0.0})
+        pair["frames"][_class_key(kind)] += frame_rate
+        pair["bytes"][_class_key(kind)] += byte_rate
+        if ipv6:
+            pair["ipv6_frames"] += frame_rate
+    return {"updated": now, "window_s": core.traffic.window_s, "groups": names,
+            "pairs": [out[pair] for pair in sorted(out)], "max_volume": core.max_volume}
+
+
+def talkers(core, source, target):
+    """/traffic/talkers/json; None when a group does not exist."""
+    names = core.traffic.groups.names
+    if source not in names or target not in names:
+        return None
+    return {"talkers": core.traffic.talkers(names.index(source), names.index(target), core.clock())}
+
+
+SEVERITY = {packet.TCP: "normal", packet.UDP: "normal", packet.ICMP: "warning", packet.OTHER: "danger"}
+
+
+def vizceral(core):
+    """The data of the Vizceral page: traffic between INTERNET and every other group, by severity."""
+    now = core.clock()
+    names = core.traffic.groups.names
+    inwards = [dict(normal=0, warning=0, danger=0) for _name in names]
+    outwards = [dict(normal=0, warning=0, danger=0) for _name in names]
+    layers = [{} for _name in names]
+    for key, (frame_rate, _bytes) in core.traffic.rates(now).items():
+        source, target, kind, ipv6 = traffic.split_key(key)
+        if (source == REST) == (target == REST):
+            continue
+        number, metrics_of = (target, inwards) if source == REST else (source, outwards)
+        severity = SEVERITY[kind]
+        metrics_of[number][severity] += frame_rate
+        ends = ("ip6" if ipv6 else "ip", packet.CLASSES[kind])
+        layer = layers[number].setdefault(ends if source == REST else ends[::-1], dict(normal=0, warning=0, danger=0))
+        layer[severity] += frame_rate
+    data = {"name": "vizceral", "renderer": "global", "maxVolume": core.max_volume, "updated": now,
+            "entryNode": names[REST], "nodes": [{"renderer": "region", "name": names[REST], "class": "normal"}],
+            "connections": []}
+    for number, name in enumerate(names):
+        if number == REST:
+            continue
+        data["nodes"].append(_region(name, layers[number]))
+        data["connections"].append(_connection(names[REST], name, inwards[number]))
+        data["connections"].append(_connection(name, names[REST], outwards[number]))
+    return {"definitions": {"detailedNode": {"volume": {
+        "default": {"top": {"header": "PPS"}, "bottom": {"header": "ERROR RATE"}},
+        "focused": {"top": {"header": "PPS"}}, "entry": {"top": {"header": "TOTAL PPS"}}}}}, "data": data, "poll": 5}
+
+
+def _region(name, layers):
+    nodes = sorted({end for ends in layers for end in ends})
+    return {"renderer": "region", "name": name, "class": "normal",
+            "nodes": [{"renderer": "focusedChild", "name": node, "class": "normal"} for node in nodes],
+            "connections": [_connection(source, target, layers[source, target])
+                            for source, target in sorted(layers)]}
+
+
+def _connection(source, target, values):
+    return {"source": source, "target": target, "metrics": values, "metadata": {"streaming": True}}

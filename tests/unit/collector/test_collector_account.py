@@ -1,0 +1,266 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account: loss, order, restarts, sharing, rates, polling, bounds."""
+
+import random
+
+import pytest
+import sflow_generator as gen
+from sflow_collector import account as accounts
+from sflow_collector import core, state, views
+
+SOURCE = views.parse_address("192.0.2.1")
+OTHER = views.parse_address("192.0.2.99")
+T0 = 1700000000000
+
+
+class Bench:
+    """A collector with a clock that the test moves."""
+
+    def __init__(self, **options):
+        self.now = T0
+        self.core = core.Collector(clock=lambda: self.now, **options)
+
+    def send(self, sequence, samples=(), agent="192.0.2.1", source=SOURCE, uptime=None, after=100, **options):
+        self.now += after
+        uptime = self.now - T0 if uptime is None else uptime
+        data = gen.datagram(agent, sequence, samples, uptime=uptime, **options)
+        self.core.receive(data, len(data), source, self.now)
+
+    def row(self, number=0):
+        account = self.core.account
+        return views.fleet_row(account, account.by_number[number], self.now)
+
+    def figures(self):
+        row = self.row()
+        return tuple(row[name] for name in ("datagrams", "lost", "out_of_order", "duplicates", "restarts"))
+
+
+@pytest.mark.parametrize("order, expected", [
+    ([1, 2, 3, 4], (4, 0, 0, 0, 0)),
+    ([1, 2, 5, 6], (4, 2, 0, 0, 0)),
+    ([1, 2, 5, 3, 6], (5, 1, 1, 0, 0)),
+    ([1, 2, 5, 3, 4, 6], (6, 0, 2, 0, 0)),
+    ([1, 2, 2, 3, 3, 3, 4], (7, 0, 0, 3, 0)),
+    ([1, 3, 2, 2, 4], (5, 0, 1, 1, 0)),
+    ([7, 5, 6, 8], (4, 0, 2, 0, 0)),
+    ([2 ** 32 - 2, 2 ** 32 - 1, 0, 1], (4, 0, 0, 0, 0)),
+    ([2 ** 32 - 2, 1, 2 ** 32 - 1, 2], (4, 1, 1, 0, 0)),
+    ([1, 101, 102], (3, 99, 0, 0, 0)),
+])
+def test_sequences(order, expected):
+    bench = Bench()
+    for sequence in order:
+        bench.send(sequence, after=1, uptime=sequence + 10 & 2 ** 32 - 1)
+    assert bench.figures() == expected
+
+
+def test_loss_is_exact_when_datagrams_are_removed():
+    choice = random.Random(4)
+    for _unused in range(20):
+        bench, kept = Bench(), sorted(choice.sample(range(2, 2000), 1500))
+        order = [1] + kept + [2000]
+        for sequence in order:
+            bench.send(sequence)
+        assert bench.figures() == (len(order), 2000 - len(order), 0, 0, 0)
+
+
+def test_shuffled_within_the_window_loses_nothing():
+    choice = random.Random(5)
+    order = list(range(1, 1001))
+    for start in range(0, 1000, 20):
+        part = order[start:start + 20]
+        choice.shuffle(part)
+        order[start:start + 20] = part
+    bench = Bench()
+    for sequence in order:
+        bench.send(sequence, after=1, uptime=sequence)
+    row = bench.row()
+    assert (row["lost"], row["duplicates"], row["restarts"]) == (0, 0, 0) and row["out_of_order"] > 100
+
+
+@pytest.mark.parametrize("life", [5, 50, 500])
+def test_restart_is_not_loss(life):
+    bench = Bench()
+    for sequence in range(1, life + 1):
+        bench.send(sequence, after=1000)
+    for sequence in range(1, 10):
+        bench.send(sequence, after=1000, uptime=sequence * 1000)
+    assert bench.figures() == (life + 9, 0, 0, 0, 1)
+
+
+def test_restart_that_passed_the_old_sequence_unseen():
+    bench = Bench()
+    bench.send(1, after=50000)
+    bench.send(2, after=50000)
+    bench.send(500, after=600000, uptime=1000)
+    bench.send(501)
+    assert bench.figures()[1] == 0 and bench.figures()[4] == 1
+
+
+def test_wrap_of_uptime_is_not_a_restart():
+    bench = Bench()
+    bench.send(1, uptime=2 ** 32 - 50)
+    bench.send(2, uptime=50)
+    bench.send(4, uptime=150)
+    assert bench.figures() == (3, 1, 0, 0, 0)
+
+
+def test_one_stray_old_datagram_is_not_a_restart():
+    bench = Bench()
+    for sequence in range(1, 1001):
+        bench.send(sequence)
+    bench.send(400, uptime=40000)
+    for sequence in range(1001, 1011):
+        bench.send(sequence)
+    assert bench.figures() == (1011, 0, 1, 0, 0)
+
+
+def test_implausible_jump_is_not_loss():
+    bench = Bench()
+    bench.send(1)
+    bench.send(2 ** 31)
+    assert bench.figures() == (2, 0, 0, 0, 1)
+
+
+def flow(rate=400, number=1, pool=400, drops=0, source=(0, 2), ends=("10.0.0.1", "198.51.100.7"), protocol=6):
+    return gen.flow_sample([gen.raw_header(gen.frame(ends[0], ends[1], protocol))], number, source, rate, pool, drops)
+
+
+def test_samples_of_a_duplicate_do_not_count():
+    bench = Bench()
+    bench.send(1, [flow()], uptime=1)
+    bench.send(1, [flow()], uptime=1)
+    assert bench.row()["flow_samples"] == 1
+    assert sum(entry[0] for second in bench.core.traffic.seconds.values() for entry in second.values()) == 400
+
+
+def test_two_hosts_with_one_agent_address():
+    bench = Bench()
+    for sequence in range(1, 20):
+        bench.send(sequence)
+        bench.send(sequence + 5000, source=OTHER, uptime=999999 + sequence)
+    row = bench.row()
+    assert row["shared"] and sorted(row["sources"]) == ["192.0.2.1", "192.0.2.99"]
+    assert (row["lost"], row["restarts"], row["datagrams"]) == (0, 0, 38)
+
+
+def test_an_agent_that_moves_to_another_source_is_not_shared():
+    bench = Bench()
+    for sequence in range(1, 20):
+        bench.send(sequence)
+    for sequence in range(20, 40):
+        bench.send(sequence, source=OTHER)
+    assert not bench.row()["shared"] and bench.row()["lost"] == 0
+
+
+def test_two_hosts_behind_one_source():
+    bench = Bench()
+    for sequence in range(1, 9):
+        for name in "one", "two":
+            bench.send(sequence, [gen.counter_sample(gen.host_counters(name, name.encode("ascii").ljust(16)))],
+                       after=10000)
+    assert bench.row()["shared"]
+
+
+def test_a_renamed_host_is_not_shared():
+    bench = Bench()
+    for sequence in range(1, 9):
+        name = "old" if sequence < 5 else "new"
+        bench.send(sequence, [gen.counter_sample(gen.host_counters(name))], after=10000)
+    assert not bench.row()["shared"] and bench.row()["host_name"] == "new"
+
+
+def test_data_source():
+    bench = Bench()
+    for number, rate in enumerate([1000, 1000, 400, 400], 1):
+        bench.send(number, [
+            flow(rate, number, number * rate, number),
+            gen.counter_sample([gen.interface_counters(2, 10 ** 10), gen.port_name("eth0")], number, (0, 2))],
+            after=[500, 20000, 20200, 19000][number - 1])
+    source, = bench.row()["data_sources"]
+    assert source == {"data_source": "2", "name": "eth0", "speed": 10 ** 10, "sampling_rate": 400,
+                      "previous_sampling_rates": [1000], "sample_pool": 1600, "drops": 4, "flow_samples": 4,
+                      "counter_samples": 4, "polling_interval_s": 20.0}
+
+
+def test_polling_interval_is_a_median():
+    bench = Bench()
+    for number, after in enumerate([1, 20000, 20000, 3600000, 20000, 20000], 1):
+        bench.send(number, [gen.counter_sample([gen.interface_counters(2)], number, (0, 2))], after=after)
+    assert bench.row()["data_sources"][0]["polling_interval_s"] == 20.0
+
+
+def test_metrics_are_rates():
+    bench = Bench()
+    for number in range(3):
+        bench.send(number + 1, [gen.counter_sample(
+            [gen.interface_counters(2, octets=(number * 20000, number * 40000))], number, (0, 2))], after=20000)
+    assert views.metric(bench.core, "192.0.2.1")["2.ifinoctets"] == 1000.0
+    assert views.metric(bench.core, "192.0.2.1")["2.ifoutoctets"] == 2000.0
+    assert views.metric(bench.core, "192.0.2.1")["2.ifoperstatus"] == "up"
+
+
+def test_agents_are_bounded_and_known_ones_stay():
+    bench = Bench(max_agents=50)
+    bench.send(1, agent="192.0.2.1")
+    for number in range(500):
+        bench.send(1, agent="198.51.100.%d" % (number % 250), sub_agent=number)
+    bench.send(2, agent="192.0.2.1")
+    account = bench.core.account
+    assert len(account.agents) == 50 and bench.row()["datagrams"] == 2
+    assert account.overflow["datagrams"] == 451
+
+
+def test_sources_and_points_of_an_agent_are_bounded():
+    bench = Bench()
+    for number in range(1, 40):
+        bench.send(number, source=views.parse_address("198.51.100.%d" % number))
+    assert len(bench.row()["sources"]) == accounts.MAX_STREAMS
+    assert bench.core.account.overflow["sources"] == 39 - accounts.MAX_STREAMS
+    bench.send(100, [flow(source=(0, index)) for index in range(600)], source=views.parse_address("198.51.100.1"))
+    assert len(bench.row()["data_sources"]) == accounts.MAX_POINTS
+    assert bench.core.account.overflow["data_sources"] == 600 - accounts.MAX_POINTS
+
+
+def test_a_source_that_fell_silent_makes_room_and_its_counts_stay():
+    bench = Bench()
+    for number in range(1, 5):
+        bench.send(number, [flow(number=number)], source=views.parse_address("198.51.100.%d" % number))
+    bench.send(5, source=OTHER, after=accounts.SHARED_MS + 1000)
+    row = bench.row()
+    assert "192.0.2.99" in row["sources"] and len(row["sources"]) == 4
+    assert (row["datagrams"], row["flow_samples"]) == (5, 4)
+
+
+def test_errors_are_counted_by_reason_and_source():
+    bench = Bench()
+    bench.core.receive(b"\0" * 40, 40, OTHER, bench.now)
+    bench.core.receive(b"", 0, OTHER, bench.now)
+    assert bench.core.account.errors == {"version": 1, "too_short": 1}
+    assert bench.core.account.error_sources == {(OTHER, "version"): 1, (OTHER, "too_short"): 1}
+
+
+def test_state_survives(tmp_path):
+    bench = Bench()
+    for sequence in (1, 2, 5):
+        bench.send(sequence, [flow(1000 if sequence == 1 else 400, sequence),
+                              gen.counter_sample(gen.host_counters("alpha"))], after=20000)
+    state.save(bench.core.account, str(tmp_path))
+    again = Bench()
+    again.now = bench.now
+    assert state.load(again.core.account, str(tmp_path))
+    before, after = bench.row(), again.row()
+    assert after == before and after["host_name"] == "alpha"
+    again.send(50, [flow(400, 50)], after=60000)
+    again.send(51)
+    assert again.row()["lost"] == before["lost"] and again.row()["restarts"] == 0
+    assert again.row()["datagrams"] == before["datagrams"] + 2
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 1, "agents": [{}]}', '{"format": 9}', "null"])
+def test_bad_state_is_refused(tmp_path, text):
+    (tmp_path / state.FILE).write_text(text)
+    with pytest.raises(ValueError):
+        state.load(Bench().core.account, str(tmp_path))

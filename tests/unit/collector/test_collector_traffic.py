@@ -1,0 +1,129 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Groups, and the traffic between them."""
+
+import ipaddress
+import json
+import random
+
+import pytest
+import sflow_generator as gen
+from sflow_collector import core, groups, views
+
+SOURCE = views.parse_address("192.0.2.1")
+T0 = 1700000000000
+MAPPING = {"INTERNET": ["0.0.0.0/0"], "A": ["10.0.0.0/8", "2001:db8:a::/48"], "B": ["10.1.0.0/16", "2001:db8:b::/48"],
+           "Host": ["10.1.2.3"]}
+
+
+def test_longest_prefix():
+    found = groups.Groups(MAPPING)
+
+    def name(text):
+        return found.names[found.find(gen.pack_address(text))]
+    assert [name(text) for text in ("10.0.0.1", "10.1.0.1", "10.1.2.3", "192.0.2.1", "2001:db8:b::1", "::1")] == [
+        "A", "B", "Host", "INTERNET", "B", "INTERNET"]
+
+
+def test_longest_prefix_against_ipaddress():
+    choice = random.Random(3)
+    for _unused in range(20):
+        mapping = {"INTERNET": []}
+        for number in range(30):
+            base = ipaddress.ip_address(choice.getrandbits(32) & 0x0F0F00FF if number % 2
+                                        else choice.getrandbits(128) & 0x0F << 120)
+            size = choice.randrange(base.max_prefixlen + 1)
+            mapping["g%d" % number] = [str(ipaddress.ip_network((base, size), strict=False))]
+        found = groups.Groups(mapping)
+        networks = [(ipaddress.ip_network(cidrs[0]), name) for name, cidrs in sorted(mapping.items()) if cidrs]
+        for _again in range(200):
+            address = ipaddress.ip_address(choice.getrandbits(32) & 0x0F0F00FF) if choice.random() < 0.5 else (
+                ipaddress.IPv6Address(choice.getrandbits(128) & 0x0F << 120))
+            fitting = [(network.prefixlen, name) for network, name in networks
+                       if network.version == address.version and address in network]
+            longest = max(fitting)[0] if fitting else None
+            names = {name for size, name in fitting if size == longest} or {"INTERNET"}
+            assert found.names[found.find(address.packed)] in names
+
+
+@pytest.mark.parametrize("text, words", [
+    ("[]", "expected an object"), ("{", "not JSON"), ('{"A": "10.0.0.0/8"}', "list of CIDRs"),
+    ('{"A": ["10.0.0.300/16"]}', "10.0.0.300/16"), ('{"A": ["10.0.0.0/33"]}', "0 to 32"), ("\xff", "not JSON"),
+])
+def test_bad_files_keep_the_groups(tmp_path, text, words):
+    path = tmp_path / "groups.json"
+    path.write_bytes(json.dumps(MAPPING).encode("ascii"))
+    file = groups.GroupsFile(str(path))
+    assert file.problem is None and file.groups.names[0] == "INTERNET"
+    path.write_bytes(text.encode("latin-1"))
+    assert not file.poll() and words in file.problem
+    assert file.groups.mapping == MAPPING
+    path.write_bytes(b'{"C": []}')
+    assert file.poll() and file.problem is None and file.groups.names == ["INTERNET", "C"]
+
+
+class Picture:
+    """A collector with groups and a clock."""
+
+    def __init__(self, tmp_path):
+        (tmp_path / "groups.json").write_text(json.dumps(MAPPING))
+        self.now, self.sequence = T0, 0
+        self.core = core.Collector(groups_path=str(tmp_path / "groups.json"), clock=lambda: self.now)
+
+    def send(self, source, target, protocol=6, rate=1000, size=64):
+        self.sequence += 1
+        sample = gen.flow_sample([gen.raw_header(gen.frame(source, target, protocol, size=size))], rate=rate)
+        data = gen.datagram("192.0.2.1", self.sequence, [sample], uptime=self.now - T0)
+        self.core.receive(data, len(data), SOURCE, self.now)
+
+
+def test_rates_between_groups(tmp_path):
+    picture = Picture(tmp_path)
+    for _unused in range(200):
+        picture.send("192.0.2.7", "10.0.0.1")
+        picture.send("10.0.0.1", "10.1.0.1", 1)
+        picture.send("2001:db8:a::1", "2001:db8:b::1", 50)
+        picture.now += 100
+    answer = views.pairs(picture.core)
+    assert answer["groups"] == ["INTERNET", "A", "B", "Host"] and answer["window_s"] == 10
+    found = {(pair["source"], pair["target"]): pair for pair in answer["pairs"]}
+    assert set(found) == {("INTERNET", "A"), ("A", "B")}
+    web, inner = found["INTERNET", "A"], found["A", "B"]
+    assert web["frames"]["tcp_udp"] == pytest.approx(10000, rel=0.15)
+    assert web["bytes"]["tcp_udp"] == pytest.approx(web["frames"]["tcp_udp"] * (14 + 20 + 20 + 64 + 4))
+    assert inner["frames"]["icmp"] == pytest.approx(10000, rel=0.15)
+    assert inner["frames"]["other"] == inner["ipv6_frames"] == pytest.approx(10000, rel=0.15)
+    picture.now += 11000
+    assert views.pairs(picture.core)["pairs"] == []
+
+
+def test_vizceral_shape(tmp_path):
+    picture = Picture(tmp_path)
+    for _unused in range(100):
+        picture.send("192.0.2.7", "10.0.0.1")
+        picture.send("10.0.0.1", "192.0.2.7", 1)
+        picture.now += 100
+    answer = views.vizceral(picture.core)
+    data = answer["data"]
+    assert answer["poll"] == 5 and data["renderer"] == "global" and data["entryNode"] == "INTERNET"
+    assert [node["name"] for node in data["nodes"]] == ["INTERNET", "A", "B", "Host"]
+    by_ends = {(each["source"], each["target"]): each["metrics"] for each in data["connections"]}
+    assert len(by_ends) == 6 and set(by_ends["B", "INTERNET"]) == {"normal", "warning", "danger"}
+    assert by_ends["INTERNET", "A"]["normal"] > 9000 and by_ends["A", "INTERNET"]["warning"] > 9000
+    region = data["nodes"][1]
+    assert {node["name"] for node in region["nodes"]} == {"ip", "tcp", "icmp"}
+    assert {(each["source"], each["target"]) for each in region["connections"]} == {("ip", "tcp"), ("icmp", "ip")}
+
+
+def test_talkers(tmp_path):
+    picture = Picture(tmp_path)
+    for _unused in range(100):
+        picture.send("192.0.2.7", "10.0.0.1", size=1000)
+        picture.send("192.0.2.8", "10.0.0.2", 17, size=10)
+        picture.now += 100
+    found = views.talkers(picture.core, "INTERNET", "A")["talkers"]
+    assert [(each["source"], each["target"], each["protocol"]) for each in found] == [
+        ("192.0.2.7", "10.0.0.1", "tcp"), ("192.0.2.8", "10.0.0.2", "udp")]
+    assert found[0]["frames"] == pytest.approx(10000, rel=0.05)
+    assert views.talkers(picture.core, "nobody", "A") is None
