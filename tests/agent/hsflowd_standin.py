@@ -16,6 +16,7 @@ package as /usr/sbin/hsflowd; the tests import it for parse_config().
 """
 
 import array
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -66,7 +67,7 @@ class ConfigError(Exception):
     """The configuration is refused."""
 
 
-class Token(object):
+class Token:
     __slots__ = ("text", "line")
 
     def __init__(self, text, line):
@@ -181,7 +182,7 @@ def _scaled_64(text):
     return (factor * _strtol(text)) & U64
 
 
-class Address(object):
+class Address:
     """An IP address with the socket address that it came from."""
 
     __slots__ = ("family", "packed", "sockaddr")
@@ -220,7 +221,7 @@ def lookup_address(name):
     return None
 
 
-class Cidr(object):
+class Cidr:
     __slots__ = ("address", "mask", "exclude")
 
     def __init__(self, address, mask, exclude):
@@ -279,7 +280,7 @@ def parse_uuid(text):
     return bytes(out) if len(out) == 16 else None
 
 
-class Pattern(object):
+class Pattern:
     """A POSIX extended regular expression, compiled by the C library as the daemon does."""
 
     def __init__(self, text):
@@ -520,7 +521,7 @@ OBJECTS = {
 }
 
 
-class Config(object):
+class Config:
     """What a configuration file says, with the defaults of the daemon."""
 
     def __init__(self):
@@ -563,15 +564,15 @@ class Config(object):
         """Return (found, rate): a key with only a polling value is found and keeps the general rate."""
         best = None
         for entry in self.applications:
-            if name == entry[0] or name.startswith(entry[0] + "."):
-                if best is None or len(entry[0]) > len(best[0]):
-                    best = entry
+            matches = name == entry[0] or name.startswith(entry[0] + ".")
+            if matches and (best is None or len(entry[0]) > len(best[0])):
+                best = entry
         if best is None or not best[0]:
             return False, self.values["sampling"]
         return True, self.values["sampling"] if best[1] is None else best[1]
 
 
-class Parser(object):
+class Parser:
     def __init__(self, data, version, filename):
         self.version = version_key(version)
         self.filename = filename
@@ -829,7 +830,7 @@ def parse_config(data, version=VERSION, filename=DEFAULT_CONFIG):
 IFF_UP, IFF_LOOPBACK, IFF_PROMISC, IFF_MASTER, IFF_SLAVE = 0x1, 0x8, 0x100, 0x400, 0x800
 
 
-class Interface(object):
+class Interface:
     def __init__(self, name, index):
         self.name = name
         self.index = index
@@ -925,8 +926,7 @@ def _netlink_addresses():
                 if kind in (2, 3) or length < 16:
                     return
                 if kind == 20:
-                    for found in _one_address(data[position + 16 : position + length]):
-                        yield found
+                    yield from _one_address(data[position + 16 : position + length])
                 position += (length + 3) & ~3
     finally:
         sock.close()
@@ -1280,7 +1280,9 @@ def host_memory_record():
         name, _colon, rest = line.partition(":")
         memory[name] = int(rest.split()[0]) * 1024
     paging = dict(line.split()[:2] for line in _proc_lines("/proc/vmstat"))
-    names = ("MemTotal", "MemFree", "Shmem", "Buffers", "Cached", "SwapTotal", "SwapFree")
+    memory["Cached"] = memory.get("Cached", 0) + memory.get("SReclaimable", 0)
+    # the third, shared memory, is never filled in
+    names = ("MemTotal", "MemFree", "", "Buffers", "Cached", "SwapTotal", "SwapFree")
     body = struct.pack(">7Q", *[memory.get(name, 0) for name in names])
     return record(2004, body + pack_u32([int(paging.get(n, 0)) for n in ("pgpgin", "pgpgout", "pswpin", "pswpout")]))
 
@@ -1289,22 +1291,22 @@ def host_disk_record():
     total = free = fullest = 0
     seen = set()
     for line in _proc_lines("/proc/mounts"):
-        device, path = line.split()[:2]
-        if not device.startswith("/dev/") or device in seen:
+        device, path, kind, mode = line.split()[:4]
+        if not device.startswith("/dev/") or mode.startswith("ro") or kind == "none" or device in seen:
             continue
         seen.add(device)
         try:
-            state = os.statvfs(path.replace("\\040", " "))
+            state = os.statvfs(path)
         except OSError:
             continue
-        total += state.f_blocks * state.f_frsize
-        free += state.f_bavail * state.f_frsize
         if state.f_blocks:
-            fullest = max(fullest, 10000 - 10000 * state.f_bavail // state.f_blocks)
+            total += state.f_blocks * state.f_bsize
+            free += state.f_bavail * state.f_bsize
+            fullest = max(fullest, (state.f_blocks - state.f_bavail) * 10000 // state.f_blocks)
     done = [0] * 6
     for line in _proc_lines("/proc/diskstats"):
         words = line.split()
-        if len(words) < 14 or os.path.exists("/sys/block/%s" % words[2]) is False:
+        if len(words) < 11 or words[0] in ("9", "253"):  # software RAID and logical volumes would count twice
             continue
         for slot, column in enumerate((3, 5, 6, 7, 9, 10)):
             done[slot] += int(words[column])
@@ -1314,42 +1316,21 @@ def host_disk_record():
     return record(2005, body + struct.pack(">QI", (sectors_written * 512) & U64, write_ms & U32))
 
 
-_IP_FIELDS = (
-    "Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos InDiscards InDelivers "
-    "OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs FragFails FragCreates"
-)
-_ICMP_FIELDS = (
-    "InMsgs InErrors InDestUnreachs InTimeExcds InParmProbs InSrcQuenchs InRedirects InEchos InEchoReps InTimestamps "
-    "InAddrMasks InAddrMaskReps OutMsgs OutErrors OutDestUnreachs OutTimeExcds OutParmProbs OutSrcQuenchs "
-    "OutRedirects OutEchos OutEchoReps OutTimestamps OutTimestampReps OutAddrMasks OutAddrMaskReps"
-)
-_TCP_FIELDS = (
-    "RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs "
-    "RetransSegs InErrs OutRsts InCsumErrors"
-)
-_UDP_FIELDS = "InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors"
+# record, line of /proc/net/snmp, number of columns. The daemon copies the columns as they come, so on kernels that
+# have put a new column into the ICMP line its record is shifted by one.
+_PROTOCOLS = ((2007, "Ip", 19), (2008, "Icmp", 25), (2009, "Tcp", 15), (2010, "Udp", 7))
 
 
 def host_protocol_records():
     """IP, ICMP, TCP and UDP counters, in this order."""
-    tables = {}
-    names = None
+    lines = {}
     for line in _proc_lines("/proc/net/snmp"):
         key, _colon, rest = line.partition(":")
-        if names is None:
-            names = rest.split()
-        else:
-            tables[key] = dict(zip(names, [int(word) for word in rest.split()]))
-            names = None
+        lines[key] = rest.split()  # names first, then numbers: the second line stays
     records = []
-    for tag, key, fields in (
-        (2007, "Ip", _IP_FIELDS),
-        (2008, "Icmp", _ICMP_FIELDS),
-        (2009, "Tcp", _TCP_FIELDS),
-        (2010, "Udp", _UDP_FIELDS),
-    ):
-        table = tables.get(key, {})
-        records.append(record(tag, pack_u32([table.get(name, 0) for name in fields.split()])))
+    for tag, key, columns in _PROTOCOLS:
+        numbers = [int(word) for word in lines.get(key, ())[:columns]]
+        records.append(record(tag, pack_u32(numbers + [0] * (columns - len(numbers)))))
     return records
 
 
@@ -1392,9 +1373,9 @@ def interface_records(interface):
 
 # configuration object -> module, in the order in which the daemon loads them
 MODULES = (
-    "json kvm xen docker containerd k8s pcap epcap tcp ulog nflog psample dropmon nvml ovs cumulus dent opx sonic "
-    "dbus systemd eapi nlroute vpp"
-).split()
+    *("json", "kvm", "xen", "docker", "containerd", "k8s", "pcap", "epcap", "tcp", "ulog", "nflog", "psample"),
+    *("dropmon", "nvml", "ovs", "cumulus", "dent", "opx", "sonic", "dbus", "systemd", "eapi", "nlroute", "vpp"),
+)
 PACKET_MODULES = ("pcap", "epcap", "ulog", "nflog", "psample", "dropmon")
 WORKING_MODULES = ("pcap", "tcp", "json")
 
@@ -1429,7 +1410,7 @@ def keeps_root(name, settings, version):
 # ---------------------------------------------------------------------------
 
 
-class Log(object):
+class Log:
     """With -d the C daemon logs to stdout, which its library buffers by block unless it is a terminal.
 
     Nothing appears in the journal until 4096 bytes are there, the daemon ends
@@ -1483,7 +1464,7 @@ class Log(object):
         if self.file is not None:
             self.file.close()
         try:
-            self.file = open(path, "a")
+            self.file = open(path, "a")  # noqa: SIM115
             os.chmod(path, 0o666)
         except OSError as exc:
             self.file = None
@@ -1495,7 +1476,7 @@ class Log(object):
 # ---------------------------------------------------------------------------
 
 
-class Collector(object):
+class Collector:
     def __init__(self, settings):
         self.settings = settings
         self.address = settings["ip"]
@@ -1582,7 +1563,7 @@ def _setns(descriptor):
 # ---------------------------------------------------------------------------
 
 
-class Tap(object):
+class Tap:
     """A packet socket that gets one packet in N; the kernel drops the others."""
 
     def __init__(self, interface, block, rate, version):
@@ -1651,10 +1632,8 @@ class Tap(object):
             return data, length
 
     def update_drops(self):
-        try:
+        with contextlib.suppress(OSError):
             self.drops += struct.unpack("=II", self.socket.getsockopt(263, 6, 8))[1]
-        except OSError:
-            pass
 
     def close(self):
         if self.socket is not None:
@@ -1753,7 +1732,7 @@ class Exit(Exception):
         self.status = status
 
 
-class Options(object):
+class Options:
     def __init__(self):
         self.foreground = False
         self.config = DEFAULT_CONFIG
@@ -1769,7 +1748,7 @@ class Options(object):
         self.keep_root = False
 
 
-class Poller(object):
+class Poller:
     def __init__(self, ds_class, ds_index, interval, rng):
         self.ds_class = ds_class
         self.ds_index = ds_index
@@ -1777,7 +1756,7 @@ class Poller(object):
         self.countdown = rng.randint(1, interval) if interval else 0
 
 
-class Daemon(object):
+class Daemon:
     # the first write of the output file was seen 3.6 to 4.3 s after the start of the real daemon
     SETTLE = (3.6, 4.3)
 
@@ -1817,7 +1796,7 @@ class Daemon(object):
 
     def start(self):
         try:
-            self.output = open(self.options.output, "w+")
+            self.output = open(self.options.output, "w+")  # noqa: SIM115
         except OSError as exc:
             self.log("cannot open output file %s : %s" % (self.options.output, exc.strerror))
             raise Exit(1) from exc
