@@ -1,0 +1,38 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carries the package to the host in the same task that installs it: a copy task of its own costs as much as the whole change."""
+
+import os
+
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = True
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        local = arguments.get("package_file")
+        remote = None
+        try:
+            if local and not arguments.get("package_remote") and not self._task.check_mode:
+                local = os.path.expanduser(str(local))
+                if not os.path.isfile(local):
+                    return {"failed": True, "msg": "The package %s is not there on the controller" % local}
+                self._make_tmp_path()
+                remote = self._connection._shell.join_path(self._connection._shell.tmpdir, os.path.basename(local))
+                self._transfer_file(local, remote)
+                self._fixup_perms2((self._connection._shell.tmpdir, remote))
+                arguments.update(package_file=remote, package_remote=True)
+            return self._execute_module(
+                module_name="netviz.sflow.hsflowd_apply",
+                module_args=arguments,
+                task_vars=task_vars,
+                wrap_async=self._task.async_val,
+            )
+        finally:
+            if remote:
+                self._remove_tmp_path(self._connection._shell.tmpdir)

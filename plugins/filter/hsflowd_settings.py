@@ -1,0 +1,169 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The decisions of the role hsflowd, made on the control node."""
+
+import hashlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd
+
+
+def _plain(value):
+    """Ansible's own kinds of str, int, dict and list as plain ones, so that messages show what was written."""
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    return str(value)
+
+
+def package_version(path):
+    """(version, problem) of a package file on the control node: by its control file, else by its name."""
+    path = os.path.expanduser(path)
+    if not os.path.isfile(path):
+        return None, "%s is not there on the controller" % path
+    try:
+        control = _control(path)
+    except (OSError, ValueError, tarfile.TarError) as error:
+        return None, "%s cannot be read as a Debian package: %s" % (path, error)
+    if control is None:
+        return _hsflowd.asset_version(path), None
+    name = re.search(r"^Package:\s*(\S+)", control, re.M)
+    version = re.search(r"^Version:\s*(\S+)", control, re.M)
+    if not name or name.group(1) != "hsflowd" or not version:
+        return None, "%s is the package %s, not hsflowd" % (path, name.group(1) if name else "without a name")
+    return version.group(1), None
+
+
+def _control(path):
+    """The text of a package's control file; None where its compression is unknown to this Python and there is no dpkg-deb."""
+    with open(path, "rb") as stream:
+        if stream.read(8) != b"!<arch>\n":
+            raise ValueError("it is no archive of the Debian kind")
+        while True:
+            head = stream.read(60)
+            if len(head) < 60:
+                raise ValueError("it has no control part")
+            name, size = head[:16].decode("ascii", "replace").strip().rstrip("/"), int(head[48:58])
+            if not name.startswith("control.tar"):
+                stream.seek(size + size % 2, 1)
+                continue
+            data = stream.read(size)
+            break
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            for member in archive:
+                if member.name.lstrip("./") == "control":
+                    return archive.extractfile(member).read().decode("utf-8", "replace")
+    except tarfile.ReadError:
+        if shutil.which("dpkg-deb") is None:
+            return None
+        return subprocess.run(["dpkg-deb", "--field", path], check=True, stdout=subprocess.PIPE).stdout.decode(
+            "utf-8", "replace"
+        )  # noqa: S603, S607
+    raise ValueError("it has no control file")
+
+
+def hsflowd_settings(variables, host=None, version=None):
+    """The role's variables -> its plan: ordered statements of hsflowd.conf, or problems."""
+    if not hasattr(variables, "items"):
+        raise AnsibleFilterError("hsflowd_settings takes a mapping of the role's variables, not %r" % (variables,))
+    return _hsflowd.settle(_plain(variables), _plain(host) if host else None, package_version, version)
+
+
+def hsflowd_due(host, plan, config, drop_ins=None, enabled=True):
+    """What the host differs in from the plan, each in a few words."""
+
+    def digest(text):
+        return hashlib.sha256(str(text).encode("utf-8")).hexdigest()
+
+    return _hsflowd.due(host, plan, digest(config), {k: digest(v) for k, v in (drop_ins or {}).items()}, enabled)
+
+
+def hsflowd_group_collectors(hostvars, groups):
+    """The collectors that the inventory names by its groups sflow_collector and sflow_rt."""
+    found = []
+    for group, prefix in (("sflow_collector", "collector"), ("sflow_rt", "sflow_rt")):
+        for name in groups.get(group, []):
+            values = hostvars[name]
+            address = values.get(prefix + "_address") or values.get("ansible_host") or name
+            shared = prefix == "collector" and name in groups.get("sflow_rt", [])
+            port = values.get(prefix + "_udp_port") or (6344 if shared else 6343)
+            found.append({"ip": str(address), "udpport": int(port)})
+    return found
+
+
+def hsflowd_shared_addresses(hostvars, hosts):
+    """Those of the hosts that would report under one agent address: [{address, hosts}]."""
+    by_address = {}
+    for name in hosts:
+        values = hostvars[name]
+        plan, info = values.get("__hsflowd_plan") or {}, values.get("__hsflowd_info") or {}
+        address = plan.get("agent_address") or (info.get("auto") or {}).get("agent_ip")
+        if address:
+            by_address.setdefault(str(address).lower(), []).append(str(name))
+    return [{"address": a, "hosts": sorted(n)} for a, n in sorted(by_address.items()) if len(n) > 1]
+
+
+def hsflowd_cached(source, directory):
+    """Where the controller keeps the package of this source; a file:// address is the place itself."""
+    url = source["url"]
+    if url.startswith("file://"):
+        return url[len("file://") :]
+    # By address, because two mirrors may have different files of one name.
+    key = hashlib.sha256(url.rsplit("/", 1)[0].encode("utf-8")).hexdigest()[:12]
+    return os.path.join(os.path.expanduser(str(directory)), key, source["asset"])
+
+
+def hsflowd_downloads(hostvars, hosts, directory):
+    """What the controller has to download for these hosts, each package once: [{url, dest, sha256}]."""
+    found = {}
+    for name in hosts:
+        values = hostvars[name]
+        plan, info = values.get("__hsflowd_plan") or {}, values.get("__hsflowd_info") or {}
+        source = plan.get("source") or {}
+        package = info.get("package") or {}
+        if not source.get("url") or source["url"].startswith("file://"):
+            continue
+        if not (package.get("installed") and package.get("version") == plan.get("version")):
+            found[source["url"]] = {
+                "url": source["url"],
+                "dest": hsflowd_cached(source, directory),
+                "sha256": source["sha256"],
+            }
+    return [found[url] for url in sorted(found)]
+
+
+def hsflowd_remains(host, manage=True, keep_config=False):
+    """What of the agent is still on the host, each in a few words."""
+    return _hsflowd.remains(host, str(manage).lower() not in _NO, str(keep_config).lower() not in _NO)
+
+
+_NO = ("false", "no", "off", "0", "")
+
+
+class FilterModule:
+    def filters(self):
+        return {
+            "hsflowd_settings": hsflowd_settings,
+            "hsflowd_due": hsflowd_due,
+            "hsflowd_group_collectors": hsflowd_group_collectors,
+            "hsflowd_shared_addresses": hsflowd_shared_addresses,
+            "hsflowd_downloads": hsflowd_downloads,
+            "hsflowd_cached": hsflowd_cached,
+            "hsflowd_remains": hsflowd_remains,
+        }

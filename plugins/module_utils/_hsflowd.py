@@ -1,0 +1,1008 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the variables of the role to the statements of hsflowd.conf, or to a list of problems. Pure: no file, no network."""
+
+import difflib
+import ipaddress
+import re
+import uuid
+import warnings as python_warnings
+from decimal import Decimal, InvalidOperation
+
+from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_grammar import (
+    ALWAYS_MODULES,
+    DEPRECATED,
+    FORBIDDEN,
+    LIBRARY_PACKAGES,
+    MAX_TOKEN,
+    MODULE_LIBRARIES,
+    OBJECTS,
+    PLATFORM_MODULES,
+    PLATFORM_VERSIONS,
+    ROWS,
+    SPEED_KEYS,
+    SWITCH_OBJECTS,
+)
+
+RELEASE_URL = "https://github.com/sflow/host-sflow/releases/download"
+ATTRIBUTES = {}
+for _row in ROWS:
+    ATTRIBUTES.setdefault(_row[0], {})[_row[1]] = _row
+_UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
+_HOST_NAME = re.compile(
+    r"^(?=.{1,253}\.?$)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?$"
+)
+_UUID = re.compile(r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")
+_ASSET = re.compile(r"hsflowd-([A-Za-z0-9]+)_([0-9][^_]*)_([A-Za-z0-9]+)\.deb$")
+_POSIX_CLASSES = (
+    "alnum",
+    "alpha",
+    "blank",
+    "cntrl",
+    "digit",
+    "graph",
+    "lower",
+    "print",
+    "punct",
+    "space",
+    "upper",
+    "xdigit",
+)
+
+
+class Bad(Exception):
+    """One value that cannot be written; its text completes "NAME ..."."""
+
+
+def release(version):
+    """2.0.53-1, v2.0.53-1 or 2.0.53-1~x as (2, 0, 53, 1), to be compared as numbers."""
+    numbers = [int(n) for n in re.findall(r"[0-9]+", re.split(r"[~+]", str(version))[0])]
+    return tuple((numbers + [0, 0, 0, 0])[:4])
+
+
+def before(version, other):
+    """Whether version is known and older than other."""
+    return version is not None and release(version) < release(other)
+
+
+def nearest(word, known):
+    """A sentence's end: the nearest known name, or all of them when they are few."""
+    lower = {k.lower(): k for k in known}
+    match = difflib.get_close_matches(str(word).lower(), list(lower), n=1, cutoff=0.6)
+    if match:
+        return "did you mean %s?" % lower[match[0]]
+    if not known:
+        return "it takes none"
+    return "known: %s" % ", ".join(sorted(known))
+
+
+# One function per kind: the raw value -> the word that is written. Bad when it cannot be.
+
+
+def _text(value):
+    text = str(value)
+    if text == "":
+        raise Bad("is empty")
+    for char in text:
+        if char in FORBIDDEN or not 33 <= ord(char) <= 126:
+            raise Bad("has the character %r, which hsflowd.conf cannot carry: %r" % (char, text))
+    if len(text) > MAX_TOKEN:
+        raise Bad("has %d characters; hsflowd reads %d" % (len(text), MAX_TOKEN))
+    return text
+
+
+def whole(value, low, high):
+    """An integer as Python sees it; strings of digits are what -e and INI inventories give."""
+    text = str(value).strip() if not isinstance(value, bool) else repr(value)
+    if re.match(r"^[0-9]+[KMGkmg]$", text):
+        raise Bad("is %s; write the number out, without a suffix" % text)
+    if re.match(r"^0[0-9xX]", text):
+        raise Bad("is %s; hsflowd reads a leading zero as octal or hexadecimal, write it without" % text)
+    if not re.match(r"^-?[0-9]+$", text):
+        raise Bad("is %r, not an integer" % (value,))
+    if not low <= int(text) <= high:
+        raise Bad("is %s, not within %d to %d" % (text, low, high))
+    return int(text)
+
+
+def _fraction(value, low, high):
+    try:
+        number = Decimal(str(value).strip()) if not isinstance(value, bool) else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite():
+        raise Bad("is %r, not a number" % (value,))
+    if not low <= number <= high:
+        raise Bad("is %s, not within %s to %s" % (value, low, high))
+    text = format(number, "f").lstrip("+-")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    if len(text) > 40:
+        raise Bad("is %s, which has too many digits" % value)
+    return text or "0"
+
+
+def _onoff(value):
+    text = str(value).strip().lower()
+    if text in ("true", "on", "yes", "1"):
+        return "on"
+    if text in ("false", "off", "no", "0"):
+        return "off"
+    raise Bad("is %r, neither true nor false" % (value,))
+
+
+def _device(value):
+    text = _text(value)
+    if len(text) > 15 or "/" in text or text in (".", ".."):
+        raise Bad("is %r, not the name of a network interface (at most 15 characters, no slash)" % text)
+    return text
+
+
+def _ip(value):
+    text = _text(value)
+    bare, percent, zone = text.partition("%")
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        address = None
+    if address is not None:
+        if percent and not (address.version == 6 and address.is_link_local and zone):
+            raise Bad("is %r; a zone belongs to an IPv6 link-local address only" % text)
+        if address.is_unspecified:
+            raise Bad("is %s, which is no host's address" % text)
+        return text
+    if text.startswith("["):
+        raise Bad("is %r; write the IPv6 address without brackets" % text)
+    # 300.1.2.3, 10.0.0 and 10 are meant as addresses, and getaddrinfo would take the last two for other ones.
+    if re.match(r"^[0-9.]+$", text) or ":" in text or "/" in text or not _HOST_NAME.match(text):
+        raise Bad("is %r, neither an IP address nor a host name" % text)
+    return text
+
+
+def _cidr(value):
+    text = _text(value)
+    bare = text[1:] if text.startswith("!") else text
+    if "/" not in bare:
+        raise Bad("is %r; a network needs a slash, such as 192.0.2.0/24" % text)
+    try:
+        ipaddress.ip_network(bare, strict=False)
+    except ValueError:
+        raise Bad("is %r, not a network such as 192.0.2.0/24 or 2001:db8::/32" % text) from None
+    return text
+
+
+def _regex(value):
+    text = _text(value)
+    if "(?" in text:
+        raise Bad("is %r; hsflowd takes POSIX extended expressions, which have no (?" % text)
+    for name in re.findall(r"\[:([^:]*):\]", text):
+        if name not in _POSIX_CLASSES:
+            raise Bad("is %r, where [:%s:] is no class of characters" % (text, name))
+    if "[." in text or re.search(r"\[[^\]]*\[:", text.replace("[[:", "")):
+        raise Bad("is %r, which is more than this role checks; write it simpler" % text)
+    try:
+        with python_warnings.catch_warnings():
+            python_warnings.simplefilter("ignore")
+            re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise Bad("is %r, not a regular expression: %s" % (text, error)) from None
+    return text
+
+
+def _path(value):
+    text = _text(value)
+    if not text.startswith("/"):
+        raise Bad("is %r, not an absolute path" % text)
+    return text
+
+
+def _hex(value):
+    text = _text(value)
+    if not _UUID.match(text):
+        raise Bad("is %r, not a UUID such as %s" % (text, uuid.UUID(int=0)))
+    return text
+
+
+def bits(text):
+    """A speed such as 1G, 2500M or 10000000000 in bits per second."""
+    match = re.match(r"^([0-9]{1,19}|[0-9]{1,9}\.[0-9]{1,9})([KMGTPkmgtp]?)$", str(text))
+    if not match:
+        raise Bad("is %r, not a speed such as 1G" % (text,))
+    return int(Decimal(match.group(1)) * _UNITS.get(match.group(2).upper(), 1))
+
+
+def speed_range(text):
+    """(lowest, highest) of a range of speeds: N, A-B, A-."""
+    low, dash, high = text.partition("-")
+    for part in (low, high):
+        if "." in part or (len(part) > 1 and part[0] == "0"):
+            raise Bad("is %r; write speeds as whole numbers without a leading zero, such as 2500M" % text)
+    first = bits(low)
+    last = first if not dash else bits(high) if high else ATTRIBUTES["pcap"]["speed"][4]
+    if max(first, last) > ATTRIBUTES["pcap"]["speed"][4]:
+        raise Bad("is %r, faster than any link" % text)
+    if last < first:
+        raise Bad("is %r, a range from high to low, which matches nothing" % text)
+    return first, last
+
+
+def _speed(value):
+    text = _text(value)
+    speed_range(text)
+    return text
+
+
+_KINDS = {
+    "onoff": _onoff,
+    "device": _device,
+    "ip": _ip,
+    "cidr": _cidr,
+    "regex": _regex,
+    "path": _path,
+    "uuid": _hex,
+    "word": _text,
+    "speed": _speed,
+}
+
+
+def write(row, value):
+    """The word of hsflowd.conf for a value of this row of the grammar."""
+    kind = row[2]
+    if kind == "int":
+        return str(whole(value, row[3], row[4]))
+    if kind == "float":
+        return _fraction(value, row[3], row[4])
+    if isinstance(value, (dict, list, tuple)) or value is None:
+        raise Bad("is %r, not a single value" % (value,))
+    return _KINDS[kind](value)
+
+
+def speed_key(name):
+    """The spelling of a link speed that sampling.SPEED matches (10000M and 10g are 10G), or None when it is no speed."""
+    try:
+        number = bits(name)
+    except Bad:
+        return None
+    if not number or str(name).isdigit() and number < 10**6:
+        return None
+    for unit in "TGMK":
+        if number >= _UNITS[unit]:
+            return "%d%s" % (number // _UNITS[unit], unit)
+    return str(number)
+
+
+class _Plan:
+    """Collects statements and problems while the variables are read."""
+
+    def __init__(self, variables, version, host):
+        self.variables = variables
+        self.version = version
+        self.host = host
+        self.statements = []
+        self.problems = []
+        self.warnings = []
+
+    def get(self, name, default=None):
+        value = self.variables.get(name)
+        return default if value is None or value == "" else value
+
+    def since(self, what, first):
+        if before(self.version, first):
+            self.problems.append(
+                "%s: hsflowd %s does not know it; the first release that does is %s" % (what, self.version, first)
+            )
+            return False
+        return True
+
+    def word(self, where, row, value):
+        """The written value, or None after noting the problem."""
+        if not self.since(where, row[6]):
+            return None
+        try:
+            return write(row, value)
+        except Bad as bad:
+            self.problems.append("%s %s" % (where, bad))
+            return None
+
+    def top(self, name, where, value, only_changed=False):
+        row = ATTRIBUTES[""][name]
+        word = self.word(where, row, value)
+        if word is not None and not (only_changed and word == str(row[5])):
+            self.statements.append({"name": name, "value": word})
+        return word
+
+    def block(self, name, where, attributes):
+        """Adds one object; attributes in the grammar's order, so the text is the same whatever order the variables have."""
+        rows = ATTRIBUTES.get(name, {})
+        if attributes is None or attributes is True:
+            attributes = {}
+        if not isinstance(attributes, dict):
+            self.problems.append("%s is %r, not a mapping of attributes" % (where, attributes))
+            return None
+        if not self.since(where, OBJECTS[name][1]):
+            return None
+        canonical = {k.lower(): k for k in rows}
+        words = {}
+        for key in attributes:
+            known = canonical.get(str(key).lower())
+            if known is None:
+                old = {k[1].lower(): v for k, v in DEPRECATED.items() if k[0] == name}.get(str(key).lower())
+                if old:
+                    self.problems.append("%s.%s is an old spelling; write %s" % (where, key, old))
+                else:
+                    self.problems.append("%s has no attribute %s; %s" % (where, key, nearest(key, rows)))
+            elif attributes[key] is not None:
+                if known in words:
+                    self.problems.append("%s.%s is there twice" % (where, known))
+                words[known] = self.word("%s.%s" % (where, key), rows[known], attributes[key])
+        inner = [{"name": r[1], "value": words[r[1]]} for r in ROWS if r[0] == name and words.get(r[1]) is not None]
+        self.statements.append({"name": name, "block": inner})
+        return {s["name"]: s["value"] for s in inner}
+
+
+def _mapping(plan, name):
+    value = plan.get(name, {})
+    if not isinstance(value, dict):
+        plan.problems.append("%s is %r, not a mapping" % (name, value))
+        return {}
+    return value
+
+
+def _entries(plan, name):
+    value = plan.get(name, [])
+    if isinstance(value, dict) or not isinstance(value, (list, tuple)):
+        plan.problems.append("%s is %r, not a list" % (name, value))
+        return []
+    return list(value)
+
+
+def _polling(plan):
+    row = ("", "polling", "int", 1, 300, 30, "2.0.1")  # 0 would stop the counters, and with them the proof
+    word = plan.word("hsflowd_polling", row, plan.variables.get("hsflowd_polling", 20))
+    if word:
+        plan.statements.append({"name": "polling", "value": word})
+    for name, seconds in sorted(_mapping(plan, "hsflowd_polling_intervals").items()):
+        where = "hsflowd_polling_intervals.%s" % name
+        if speed_key(name):
+            plan.problems.append(
+                "%s: polling has no interval per link speed, and hsflowd would ignore sampling by speed because of it"
+                % where
+            )
+            continue
+        if before(plan.version, "2.1.13-2"):
+            plan.problems.append(
+                "%s: hsflowd %s takes it for a sampling rate; the first release that does not is 2.1.13-2"
+                % (where, plan.version)
+            )
+            continue
+        _named(plan, "polling", name, where, seconds, 300)
+
+
+def _named(plan, what, name, where, value, highest):
+    try:
+        _text(name)
+    except Bad as bad:
+        plan.problems.append("%s: the name %s" % (where, bad))
+        return
+    word = plan.word(where, ("", what, "int", 0, highest, None, "2.0.1"), value)
+    if word is not None:
+        plan.statements.append({"name": "%s.%s" % (what, name), "value": word})
+
+
+def _sampling(plan):
+    """sampling=N alone is honoured only where the link speed is unknown: elsewhere the rate is speed / 1,000,000."""
+    highest = 65535 if before(plan.version, "2.0.14") else 10000000
+    raw = plan.variables.get("hsflowd_sampling", 400)
+    word = plan.word("hsflowd_sampling", ("", "sampling", "int", 0, highest, 400, "2.0.1"), raw)
+    if word == "1" and before(plan.version, "2.0.34-1"):
+        plan.problems.append(
+            "hsflowd_sampling is 1: hsflowd %s drops every packet then; the first release that does not is 2.0.34-1"
+            % plan.version
+        )
+    if word:
+        plan.statements.append({"name": "sampling", "value": word})
+    named, by_speed = [], {}
+    ratio = None
+    for name, value in sorted(_mapping(plan, "hsflowd_sampling_rates").items()):
+        where = "hsflowd_sampling_rates.%s" % name
+        key = speed_key(name)
+        if str(name).lower() == "bps_ratio":
+            if plan.since(where, "2.0.48-1"):
+                ratio = value
+        elif key:
+            if key in by_speed:
+                plan.problems.append("%s: hsflowd calls this speed %s, as it does %s" % (where, key, by_speed[key][0]))
+            by_speed[key] = (where, value)
+        else:
+            named.append((str(name), where, value))
+    exact = str(plan.variables.get("hsflowd_sampling_exact", True)).lower() not in ("false", "no", "off", "0")
+    if ratio is not None:
+        _named(plan, "sampling", "bps_ratio", "hsflowd_sampling_rates.bps_ratio", ratio, 10000000)
+    elif exact and plan.version is not None and not before(plan.version, "2.0.48-1"):
+        plan.statements.append({"name": "sampling.bps_ratio", "value": "0"})
+    elif exact and word:
+        for key in SPEED_KEYS:
+            by_speed.setdefault(key, ("hsflowd_sampling", word))
+    for key in sorted(by_speed, key=bits):
+        _named(plan, "sampling", key, by_speed[key][0], by_speed[key][1], highest)
+    for name, where, value in named:
+        _named(plan, "sampling", name, where, value, highest)
+    return word
+
+
+def _agent(plan):
+    """Pins the agent address: left to itself hsflowd takes docker0 first on many hosts, and a fleet becomes one agent."""
+    forced = plan.get("hsflowd_agent_ip")
+    chosen = plan.get("hsflowd_agent", "auto")
+    cidrs = _entries(plan, "hsflowd_agent_cidr")
+    address = None
+    if forced is not None:
+        address = plan.top("agentIP", "hsflowd_agent_ip", forced)
+        if address:
+            _usable(plan, "hsflowd_agent_ip", address)
+    if chosen not in ("auto", "none"):
+        name = plan.top("agent", "hsflowd_agent", chosen)
+        if name and plan.host and address is None:
+            _check_device(plan, name)
+    elif chosen == "auto" and forced is None and not cidrs and plan.host:
+        address = plan.host.get("uplink_address")
+        if address:
+            plan.top("agentIP", "the uplink's address", address)
+        else:
+            plan.problems.append(
+                "the agent address is not known: no interface that leads to a network has an address; give hsflowd_agent_ip or hsflowd_agent"
+            )
+    for index, cidr in enumerate(cidrs):
+        where = "hsflowd_agent_cidr[%d]" % index
+        if str(cidr).startswith("!") and not plan.since("%s with !" % where, "2.0.36-1"):
+            continue
+        plan.top("agent.cidr", where, cidr)
+    return address
+
+
+def _usable(plan, where, text):
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return
+    if address.is_loopback or address.is_link_local or address.is_multicast:
+        plan.problems.append("%s is %s, which does not tell one host from another" % (where, text))
+
+
+def _check_device(plan, name):
+    """Which of the interface's addresses it will be is the daemon's choice; here only whether there is one."""
+    interfaces = {i["name"]: i for i in plan.host.get("interfaces", [])}
+    if name not in interfaces:
+        plan.problems.append(
+            "hsflowd_agent is %s, which this host does not have; %s" % (name, nearest(name, interfaces))
+        )
+    elif all(_unfit(a) for a in interfaces[name].get("addresses", [])):
+        plan.problems.append("hsflowd_agent is %s, which has no address of its own beyond this host" % name)
+
+
+def _unfit(text):
+    address = ipaddress.ip_address(str(text).partition("/")[0].partition("%")[0])
+    return address.is_loopback or address.is_link_local or address.is_unspecified
+
+
+def _collectors(plan):
+    entries = _entries(plan, "hsflowd_collectors")
+    dns = plan.get("hsflowd_dns_sd", False)
+    expected = []
+    if dns not in (False, "false", "no", "off", "False"):
+        if entries:
+            plan.problems.append(
+                "hsflowd_dns_sd is on, and the answer of the DNS replaces hsflowd_collectors: set it to []"
+            )
+        plan.block("dns-sd", "hsflowd_dns_sd", dns if isinstance(dns, dict) else {})
+        return expected
+    if not entries:
+        plan.problems.append(
+            "hsflowd_collectors is empty: give a collector, such as [{ip: 192.0.2.10}], or a host in the group sflow_collector or sflow_rt"
+        )
+    seen = {}
+    for index, entry in enumerate(entries):
+        where = "hsflowd_collectors[%d]" % index
+        if isinstance(entry, dict):
+            entry = {k: v for k, v in entry.items() if v is not None and v != ""}
+        words = plan.block("collector", where, entry)
+        if words is None:
+            continue
+        if "ip" not in words:
+            if not (isinstance(entry, dict) and "ip" in {str(k).lower() for k in entry}):
+                plan.problems.append("%s has no ip" % where)
+            continue
+        port = int(words.get("udpport", 6343))
+        key = (words["ip"], port, words.get("namespace"))
+        if key in seen:
+            plan.problems.append("%s is the same as %s: every datagram would be sent twice" % (where, seen[key]))
+        seen[key] = where
+        expected.append({"ip": words["ip"], "udpport": port})
+    return expected
+
+
+def interface_for(entry, interface, version):
+    """Why an entry of pcap does not tap this interface, or None when it does (mod_pcap.c, evt_config_first)."""
+    kind = interface.get("kind")
+    named = entry.get("dev")
+    if named is not None and named != interface["name"]:
+        return "it has another name"
+    pattern = entry.get("dev.pattern")
+    if pattern is not None and not re.search(pattern, interface["name"]):
+        return "its name does not match %s" % pattern
+    if "speed" in entry and not (named is not None and before(version, "2.1.14-2")):
+        first, last = speed_range(entry["speed"])
+        speed = (interface.get("speed_mbps") or 0) * 10**6
+        if not first <= speed <= last:
+            return "its speed is %s" % (
+                "unknown, which hsflowd counts as 0" if not speed else "%d Mb/s" % (speed // 10**6)
+            )
+    faulty = version is not None and release("2.1.14-2") <= release(version) < release("2.1.21-1")
+    special = kind in ("veth", "bond", "vlan", "ovs") or (kind == "bridge" and before(version, "2.1.21-1"))
+    if special and named is None:
+        return "it is a %s, which hsflowd taps only by name" % kind
+    if special and faulty:
+        return "it is a %s, which 2.1.14-2 to 2.1.18-1 never tap; 2.1.21-1 does again" % kind
+    if not interface.get("up", True):
+        return "it is down, and hsflowd opens taps only at its start"
+    return None
+
+
+def _pcap(plan):
+    """Returns the names of the interfaces that will be tapped, as far as the host is known."""
+    value = plan.variables.get("hsflowd_pcap", "auto")
+    interfaces = (plan.host or {}).get("interfaces", [])
+    taps = []
+    if value in (None, "", "none", False) or value == []:
+        return taps
+    automatic = value == "auto"
+    if automatic:
+        entries = [{"dev": name} for name in (plan.host or {}).get("uplinks", [])]
+        if plan.host and not entries:
+            plan.problems.append(
+                "hsflowd_pcap is auto, and no uplink was found on this host; name the interface, such as hsflowd_pcap: [{dev: eth0}]"
+            )
+    elif isinstance(value, dict):
+        entries = [value]
+    elif isinstance(value, (list, tuple)):
+        entries = list(value)
+    else:
+        plan.problems.append("hsflowd_pcap is %r, neither auto, none, nor a list such as [{dev: eth0}]" % (value,))
+        return taps
+    used = {}
+    for index, raw in enumerate(entries):
+        where = "hsflowd_pcap[%d]" % index if not automatic else "hsflowd_pcap"
+        count = len(plan.problems)
+        entry = plan.block("pcap", where, raw)
+        if entry is None or len(plan.problems) > count:
+            continue
+        if not entry:
+            plan.problems.append(
+                "%s is empty: older releases tap nothing then, newer ones everything; name a dev or a speed" % where
+            )
+            continue
+        if "dev" in entry and "speed" in entry and before(plan.version, "2.1.14-2"):
+            plan.problems.append(
+                "%s has dev and speed: hsflowd %s ignores the speed; give one of them" % (where, plan.version)
+            )
+            continue
+        if not set(entry) & {"dev", "dev.pattern", "speed"}:
+            plan.problems.append("%s names neither dev, dev.pattern nor speed" % where)
+            continue
+        if entry.get("sampling") == "1" and before(plan.version, "2.0.34-1"):
+            plan.problems.append("%s.sampling is 1: hsflowd %s drops every packet then" % (where, plan.version))
+        if plan.host is None or entry.get("dynamic") == "on":
+            continue
+        reasons = [(i["name"], interface_for(entry, i, plan.version)) for i in interfaces]
+        found = [name for name, why in reasons if why is None]
+        if not found:
+            named = [why for name, why in reasons if name == entry.get("dev")]
+            if named:
+                why = named[0]
+            elif "dev" in entry:
+                why = "this host has no %s; %s" % (entry["dev"], nearest(entry["dev"], [n for n, _w in reasons]))
+            else:
+                why = "; ".join("%s: %s" % pair for pair in reasons) or "this host has no interface"
+            plan.problems.append("%s taps nothing on this host: %s" % (where, why))
+        for name in found:
+            if name in used and used[name] != where:
+                plan.problems.append("%s taps %s, as %s does: the samples would be doubled" % (where, name, used[name]))
+            used[name] = where
+            taps.append(name)
+    return taps
+
+
+def _tcp(plan):
+    value = plan.variables.get("hsflowd_tcp", True)
+    if isinstance(value, dict):
+        plan.block("tcp", "hsflowd_tcp", value)
+        return True
+    try:
+        on = _onoff(value) == "on"
+    except Bad as bad:
+        plan.problems.append("hsflowd_tcp %s, nor a mapping such as {tunnel: true}" % bad)
+        return False
+    if on:
+        plan.block("tcp", "hsflowd_tcp", {})
+    return on
+
+
+_OWN_VARIABLES = {
+    "collector": "hsflowd_collectors",
+    "dns-sd": "hsflowd_dns_sd",
+    "pcap": "hsflowd_pcap",
+    "tcp": "hsflowd_tcp",
+}
+
+
+def _modules(plan, sampling):
+    """The other objects of the grammar, from hsflowd_modules; returns their names."""
+    given = _mapping(plan, "hsflowd_modules")
+    others = [name for name in OBJECTS if name not in _OWN_VARIABLES]
+    canonical = {}
+    for name in given:
+        low = str(name).lower()
+        if low in _OWN_VARIABLES:
+            plan.problems.append("hsflowd_modules.%s: it has a variable of its own, %s" % (name, _OWN_VARIABLES[low]))
+        elif low in SWITCH_OBJECTS:
+            plan.problems.append(
+                "hsflowd_modules.%s: it is for a switch operating system; no package for Ubuntu or Debian has it" % name
+            )
+        elif low not in OBJECTS:
+            plan.problems.append("hsflowd_modules has no %s; %s" % (name, nearest(name, others)))
+        else:
+            canonical[low] = name
+    words = {}
+    for name in OBJECTS:
+        if name not in canonical:
+            continue
+        where = "hsflowd_modules.%s" % canonical[name]
+        value = given[canonical[name]]
+        if value is False:
+            continue
+        if OBJECTS[name][0] and isinstance(value, (list, tuple)):
+            for index, one in enumerate(value):
+                words[name] = plan.block(name, "%s[%d]" % (where, index), one)
+        else:
+            words[name] = plan.block(name, where, value)
+    for name in ("nflog", "ulog"):
+        _rated(plan, name, words.get(name), sampling)
+    if "eapi" in words and plan.get("hsflowd_dns_sd"):
+        plan.problems.append("hsflowd_modules.eapi and hsflowd_dns_sd exclude one another")
+    if "dent" in words and "psample" not in words:
+        plan.problems.append("hsflowd_modules.dent needs psample too")
+    if "containerd" in words:
+        plan.warnings.append(
+            "containerd needs the program /usr/sbin/hsflowd_containerd, which upstream's packages do not have"
+        )
+    return list(words)
+
+
+def _rated(plan, name, words, sampling):
+    if not words:
+        if words is not None:
+            plan.problems.append(
+                "hsflowd_modules.%s needs group and probability: without them hsflowd opens nothing" % name
+            )
+        return
+    where = "hsflowd_modules.%s" % name
+    for need in ("group", "probability"):
+        if need not in words:
+            plan.problems.append("%s needs %s: without it hsflowd opens nothing" % (where, need))
+            return
+    probability = Decimal(words["probability"])
+    if probability == 0:
+        plan.problems.append("%s.probability is 0: no packet would be sampled" % where)
+        return
+    if sampling and int(sampling) > 0:
+        one_in = int(1 / probability)
+        real = -(-int(sampling) // one_in) * one_in
+        if real != int(sampling):
+            plan.warnings.append(
+                "%s: the firewall passes 1 in %d, so one packet in %d is sampled, not one in %s; make hsflowd_sampling a multiple of %d"
+                % (where, one_in, real, sampling, one_in)
+            )
+
+
+def _options(plan):
+    """The rest of the top level."""
+    reserved = {
+        "polling": "hsflowd_polling",
+        "sampling": "hsflowd_sampling",
+        "agent": "hsflowd_agent",
+        "agentip": "hsflowd_agent_ip",
+        "agent.cidr": "hsflowd_agent_cidr",
+        "headerbytes": "hsflowd_header_bytes",
+        "datagrambytes": "hsflowd_datagram_bytes",
+    }
+    plan.top("headerBytes", "hsflowd_header_bytes", plan.get("hsflowd_header_bytes", 128), True)
+    plan.top("datagramBytes", "hsflowd_datagram_bytes", plan.get("hsflowd_datagram_bytes", 1400), True)
+    rows = ATTRIBUTES[""]
+    canonical = {k.lower(): k for k in rows}
+    old = {k[1].lower(): v for k, v in DEPRECATED.items() if k[0] == ""}
+    given = {}
+    for name, value in _mapping(plan, "hsflowd_options").items():
+        low = str(name).lower()
+        where = "hsflowd_options.%s" % name
+        if low in reserved:
+            plan.problems.append("%s: it has a variable of its own, %s" % (where, reserved[low]))
+        elif low in old:
+            plan.problems.append("%s is an old spelling; write %s" % (where, old[low]))
+        elif low not in canonical:
+            plan.problems.append(
+                "hsflowd_options has no %s; %s" % (name, nearest(name, [k for k in rows if k.lower() not in reserved]))
+            )
+        else:
+            given[canonical[low]] = (where, value)
+    for row in ROWS:
+        if row[0] == "" and row[1] in given:
+            plan.top(row[1], given[row[1]][0], given[row[1]][1])
+
+
+def objects(statements):
+    """Names of the objects in use, each once."""
+    return sorted({s["name"] for s in statements if "block" in s})
+
+
+def _loadable(plan, source):
+    """Modules that the configuration needs, checked against what is or will be installed."""
+    wanted = sorted({OBJECTS[name][2] for name in objects(plan.statements)} - {None})
+    host = plan.host
+    if host is None:
+        return wanted
+    installed = host.get("package", {}).get("installed") and host["package"].get("version") == plan.version
+    available = (host.get("modules") or {}).get("available") or []
+    platform = host.get("platform")
+    if installed and available:
+        known, what = set(available), "the installed package"
+    elif source["kind"] == "upstream" and platform in PLATFORM_MODULES:
+        known, what = set(PLATFORM_MODULES[platform]) | set(ALWAYS_MODULES), "upstream's package for %s" % platform
+    else:
+        return wanted
+    for name in wanted:
+        if name not in known:
+            plan.problems.append(
+                "%s: %s has no module for it, and hsflowd would run without it; it has %s"
+                % (name, what, ", ".join(sorted(known)))
+            )
+    return wanted
+
+
+def _faults(plan, source):
+    """Releases with known faults."""
+    version, host = plan.version, plan.host
+    names = objects(plan.statements)
+    if version is None:
+        return
+    if before(version, "2.0.21-7") and "tcp" in names:
+        plan.problems.append(
+            "hsflowd %s can crash with tcp; 2.0.21-7 does not. Use it or a later release, or set hsflowd_tcp: false"
+            % version
+        )
+    old_libpcap = ("ubuntu12", "ubuntu14", "ubuntu16", "ubuntu18", "debian8", "debian9", "debian10")
+    if before(version, "2.0.30-1") and "pcap" in names and host and host.get("platform") not in old_libpcap:
+        plan.problems.append(
+            "hsflowd %s loses packet samples with the libpcap of %s (1.9.1 or later); 2.0.30-1 and later do not"
+            % (version, host.get("platform"))
+        )
+    if "tcp" in names and not set(names) & {"pcap", "epcap", "nflog", "ulog", "psample"}:
+        plan.warnings.append("hsflowd_tcp adds to packet samples, and nothing samples packets here")
+    if source["kind"] == "upstream" and host and host.get("platform") in PLATFORM_VERSIONS:
+        first = PLATFORM_VERSIONS[host["platform"]][1]
+        if before(version, first):
+            plan.problems.append(
+                "upstream built no hsflowd %s for %s; the first is %s. Change hsflowd_version, or give the package by hsflowd_deb_file or hsflowd_deb_url"
+                % (version, host["platform"], first)
+            )
+
+
+def libraries(modules, platform, present):
+    """Packages with the shared libraries that these modules need and this host has not."""
+    found = []
+    for module in modules:
+        for soname in MODULE_LIBRARIES.get(module, ()):
+            if any(name == soname or name.startswith(soname + ".so") for name in present):
+                continue
+            name, exceptions = LIBRARY_PACKAGES[soname]
+            found.append(exceptions.get(platform, name))
+    return sorted(set(found))
+
+
+def asset_version(name):
+    """The version that a file of upstream's naming carries, or None."""
+    match = _ASSET.search(str(name))
+    return match.group(2) if match else None
+
+
+def _fill(template, platform, version, architecture):
+    text = str(template)
+    for key, value in (("platform", platform), ("version", version), ("architecture", architecture)):
+        if value is not None:
+            text = text.replace("{%s}" % key, str(value))
+    return text
+
+
+def _source(variables, host, read_version):
+    """Where the package comes from and which version it is."""
+
+    def get(name, default=""):
+        value = variables.get(name)
+        return default if value is None or value == "" else value
+
+    platform = (host or {}).get("platform")
+    architecture = (host or {}).get("architecture")
+    asked = str(get("hsflowd_version", "auto"))
+    version = None if asked == "auto" else asked[1:] if asked.startswith("v") else asked
+    source = {"kind": "upstream", "asset": None, "url": None, "file": None, "sha256": None}
+    problems = []
+    sums = get("hsflowd_deb_sha256", "")
+    installed = (host or {}).get("package") or {}
+    if str(get("hsflowd_install", True)).lower() in ("false", "no", "off", "0"):
+        source["kind"] = "installed"
+        if host is not None and not installed.get("installed"):
+            problems.append("hsflowd_install is false, and the package hsflowd is not installed on this host")
+        return source, installed.get("version"), problems
+    if version is not None and not re.match(r"^[0-9]+(\.[0-9]+){1,2}(-[0-9]+)?([~+][A-Za-z0-9.~+]*)?$", version):
+        problems.append("hsflowd_version is %r, not a version such as 2.0.53-1" % asked)
+        version = None
+    if version is None and host is not None and not get("hsflowd_deb_file") and not get("hsflowd_deb_url"):
+        version = PLATFORM_VERSIONS.get(platform, (None,))[0]
+    if get("hsflowd_deb_file"):
+        source["kind"] = "file"
+        given = _fill(
+            get("hsflowd_deb_file"), platform, version or PLATFORM_VERSIONS.get(platform, (None,))[0], architecture
+        )
+        source["file"] = given
+        source["asset"] = given.rsplit("/", 1)[-1]
+        if host is not None:
+            found, problem = read_version(given) if read_version else (asset_version(given), None)
+            version = found or version
+            if problem:
+                problems.append("hsflowd_deb_file: %s" % problem)
+            elif version is None:
+                problems.append("hsflowd_deb_file: the version of %s is not known; give hsflowd_version" % given)
+    elif get("hsflowd_deb_url"):
+        source["kind"] = "url"
+        version = version or asset_version(get("hsflowd_deb_url")) or PLATFORM_VERSIONS.get(platform, (None,))[0]
+        source["url"] = _fill(get("hsflowd_deb_url"), platform, version, architecture)
+        source["asset"] = source["url"].rsplit("/", 1)[-1]
+    elif host is not None:
+        base = str(get("hsflowd_release_url", RELEASE_URL)).rstrip("/")
+        mirror = base != RELEASE_URL
+        if not mirror:
+            _published(problems, host, platform, architecture)
+        elif platform is None or version is None:
+            problems.append("hsflowd_version is auto, and no default is known for %s; give it" % _system(host))
+        if version is not None and not problems:
+            spelled = architecture
+            if before(version, "2.1.15-1") and architecture == "arm64":
+                spelled = "aarch64"
+            source["asset"] = "hsflowd-%s_%s_%s.deb" % (platform, version, spelled)
+            source["url"] = "%s/v%s/%s" % (base, version, source["asset"])
+    if source["url"] and not re.match(r"^(https?|ftp|file)://[^ ]+$", source["url"]):
+        problems.append("the address of the package is %r, not a URL" % source["url"])
+    if isinstance(sums, dict):
+        source["sha256"] = sums.get(source["asset"])
+    elif sums:
+        source["sha256"] = str(sums)
+    if source["sha256"] is not None:
+        source["sha256"] = str(source["sha256"]).lower().replace("sha256:", "")
+        if not re.match(r"^[0-9a-f]{64}$", source["sha256"]):
+            problems.append("hsflowd_deb_sha256 is %r, not 64 hexadecimal digits" % source["sha256"])
+    return source, version, problems
+
+
+def _system(host):
+    return "%s %s (%s)" % (
+        host.get("distribution") or "this system",
+        host.get("distribution_version") or "",
+        host.get("platform"),
+    )
+
+
+def _published(problems, host, platform, architecture):
+    remedy = "give the package by hsflowd_deb_file, hsflowd_deb_url or a mirror in hsflowd_release_url"
+    if platform not in PLATFORM_VERSIONS:
+        problems.append(
+            "upstream publishes no hsflowd package for %s; it does for %s. Otherwise %s"
+            % (_system(host), ", ".join(sorted(PLATFORM_VERSIONS)), remedy)
+        )
+    elif architecture != "amd64":
+        problems.append(
+            "upstream publishes no hsflowd package for %s on %s, only for amd64; %s" % (platform, architecture, remedy)
+        )
+
+
+def settle(variables, host=None, read_version=None, version=None):
+    """Variables (by their public names) and what hsflowd_info said -> the plan of the role for this host.
+
+    Without host only what needs no host is checked, so nothing has to be reached for it. read_version(path) -> (version, problem)
+    reads the version of a local package file.
+    """
+    source, target, problems = _source(variables, host, read_version)
+    plan = _Plan(variables, version or target, host)
+    plan.problems.extend(problems)
+    _polling(plan)
+    sampling = _sampling(plan)
+    address = _agent(plan)
+    _options(plan)
+    collectors = _collectors(plan)
+    taps = _pcap(plan)
+    _tcp(plan)
+    _modules(plan, sampling)
+    wanted = _loadable(plan, source)
+    _faults(plan, source)
+    present = ((host or {}).get("libraries")) or []
+    return {
+        "problems": plan.problems,
+        "warnings": plan.warnings,
+        "statements": plan.statements,
+        "version": plan.version,
+        "platform": (host or {}).get("platform"),
+        "architecture": (host or {}).get("architecture"),
+        "source": source,
+        "modules": wanted,
+        "libraries": libraries(wanted, (host or {}).get("platform"), present) if host else [],
+        "agent_address": address,
+        "collectors": collectors,
+        "taps": taps,
+    }
+
+
+def due(host, plan, digest, drop_ins, enabled=True):
+    """What differs between the host and the plan, each in a few words; empty when nothing has to be done.
+
+    digest is the sha256 of the rendered hsflowd.conf; drop_ins maps the names of our drop-ins to theirs.
+    """
+    package, unit, auto = host.get("package") or {}, host.get("unit") or {}, host.get("auto") or {}
+    reasons = []
+    if host.get("pending"):
+        reasons.append("an interrupted run")
+    if plan["source"]["kind"] != "installed":
+        if not package.get("installed"):
+            reasons.append("the package (%s) is to be installed" % plan["version"])
+        elif package.get("version") != plan["version"]:
+            reasons.append("the package is %s, not %s" % (package.get("version"), plan["version"]))
+    if plan["libraries"]:
+        reasons.append("libraries are missing: %s" % ", ".join(plan["libraries"]))
+    if (host.get("config") or {}).get("sha256") != digest:
+        reasons.append("hsflowd.conf differs")
+    present = {k: v for k, v in (host.get("drop_ins") or {}).items() if k.startswith("netviz-")}
+    for name in sorted(set(present) | set(drop_ins)):
+        if present.get(name) != drop_ins.get(name):
+            reasons.append("the drop-in %s %s" % (name, "differs" if name in drop_ins else "is not wanted"))
+    if (unit.get("unit_file_state") == "enabled") != bool(enabled):
+        reasons.append("the service is %s" % (unit.get("unit_file_state") or "not there"))
+    if unit.get("active_state") != "active":
+        reasons.append("the service is %s" % (unit.get("active_state") or "not there"))
+    elif unit.get("stale"):
+        reasons.append("the running daemon is older than %s" % ", ".join(unit["stale"]))
+    elif not auto.get("complete") and (unit.get("running_seconds") or 0) > 15:
+        reasons.append("the daemon has not settled (hsflowd.auto is not complete)")
+    return reasons
+
+
+def remains(host, manage=True, keep_config=False):
+    """What of the agent is still on the host, each in a few words; empty when the removal is done."""
+    package, unit = host.get("package") or {}, host.get("unit") or {}
+    status = package.get("status") or ""
+    found = []
+    if manage and (
+        package.get("installed")
+        or (status and not status.endswith("not-installed") and not (keep_config and status.endswith("config-files")))
+    ):
+        found.append("the package")
+    if any(name.startswith("netviz-") for name in host.get("drop_ins") or {}):
+        found.append("drop-ins")
+    if manage and not keep_config and (host.get("config") or {}).get("exists"):
+        found.append("hsflowd.conf")
+    if manage and (host.get("auto") or {}).get("exists"):
+        found.append("hsflowd.auto")
+    if host.get("leftovers"):
+        found.append("files of the role")
+    if unit.get("active_state") not in (None, "inactive", "failed"):
+        found.append("the running service")
+    if unit.get("unit_file_state") == "enabled":
+        found.append("the enabled service")
+    return found

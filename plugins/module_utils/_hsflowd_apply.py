@@ -1,0 +1,577 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One change of hsflowd on its host, as a transaction: all of it and proved to run, or none of it.
+
+A record of the state before lies on the disk from the first change to the proof. A run that is killed in between leaves it
+there; the next run sees it, does the whole work again, and goes back to that state if it has to.
+"""
+
+import base64
+import contextlib
+import errno
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_host as host
+
+PREVIOUS = host.CONFIG + ".previous"
+PID_FILE = "/var/run/hsflowd.pid"
+PREFIX = "netviz-"  # of the drop-ins that are ours
+DPKG_OPTIONS = ("--force-confdef", "--force-confold")
+
+
+class Failed(Exception):
+    """A step that did not work. The words are those of the program that said no."""
+
+    def __init__(self, message, words=""):
+        Exception.__init__(self, message)
+        self.message = message
+        self.words = words.strip()
+
+
+def run(command, timeout=60, **environment):
+    """(exit status, what it said on both streams); 124 after the time limit, 127 when there is no such program."""
+    variables = dict(
+        os.environ, LC_ALL="C", LANG="C", DEBIAN_FRONTEND="noninteractive", SYSTEMD_PAGER="", SYSTEMD_COLORS="0"
+    )
+    variables.update(environment)
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables
+        )
+    except OSError as error:
+        return 127, "%s: %s" % (command[0], error.strerror)
+    try:
+        out = process.communicate(timeout=timeout)[0]
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out = process.communicate()[0]
+        status = 124
+    return status, out.decode("utf-8", "replace")
+
+
+def write(path, data, mode=0o644):
+    """Replaces a file in one step: whoever reads it sees the old bytes or the new ones."""
+    directory = os.path.dirname(path)
+    if not os.path.isdir(directory):
+        os.makedirs(directory, 0o755)
+    handle, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=directory)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, mode)
+        os.rename(temporary, path)
+    except BaseException:
+        delete(temporary)
+        raise
+
+
+def delete(path):
+    try:
+        os.unlink(path)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+
+
+def last_words(text, lines=12):
+    return "\n".join([line.rstrip() for line in text.splitlines() if line.strip()][-lines:])
+
+
+# The daemon as the judge of its configuration
+
+
+def verdict(status, out):
+    """What the daemon's start over an empty /proc says: None when the configuration is good, else its words.
+
+    It reads the configuration first and the interfaces next. Without /proc it finds no interface and ends there, so the exit
+    status is 1 either way and the words decide. A parse error that is only a warning (a path that is not there yet) is none.
+    """
+    errors = [line for line in out.splitlines() if "parse error" in line and "WARNING" not in line]
+    if "failed to read config file" in out or errors:
+        return last_words(out)
+    if "failed to read interfaces" in out or status == 124:
+        return None
+    return last_words(out) or "it ended with exit status %d and without a word" % status
+
+
+def validate(candidate, execute=run):
+    """Has the installed daemon read a candidate. Returns None or its words."""
+    arguments = ["-d", "-f", candidate, "-p", "/nonexistent/pid", "-o", "/dev/null", "-l", "/nonexistent"]
+    # A mount namespace of its own keeps the empty /proc from everyone else.
+    script = 'mount -t tmpfs none /proc || exit 99; exec timeout 2 "$0" "$@"'
+    status, out = execute(["unshare", "-m", "sh", "-c", script, host.BINARY] + arguments, timeout=20)
+    if status in (99, 127) or out.startswith("unshare:"):
+        # Namespaces are not allowed here: a short run. A datagram may leave, which is what it will do anyway.
+        status, out = execute(["timeout", "1", host.BINARY] + arguments, timeout=20)
+        if status not in (0, 124) and "failed to read interfaces" not in out:
+            return last_words(out) or "it ended with exit status %d and without a word" % status
+    return verdict(status, out)
+
+
+# The state before, and the way back
+
+
+def snapshot():
+    """What is there before the first change."""
+    package = host.package()[0]
+    service = host.unit()
+
+    def encode(path):
+        data = host.read(path)
+        return None if data is None else base64.b64encode(data).decode("ascii")
+
+    return {
+        "config": encode(host.CONFIG),
+        "drop_ins": {os.path.basename(p): encode(p) for p in glob.glob(os.path.join(host.DROP_INS, PREFIX + "*.conf"))},
+        "version": package["version"] if package["installed"] else None,
+        "enabled": service["unit_file_state"] == "enabled",
+        "active": service["active_state"] == "active",
+    }
+
+
+def recorded():
+    """The record of an interrupted run, or None."""
+    data = host.read(host.PENDING)
+    try:
+        found = json.loads((data or b"").decode("utf-8"))
+        return found if isinstance(found, dict) and "version" in found and "config" in found else None
+    except ValueError:
+        return None
+
+
+class Transaction:
+    def __init__(self, parameters, execute=run, clock=time.time, sleep=time.sleep):
+        self.p = parameters
+        self.execute = execute
+        self.clock = clock
+        self.sleep = sleep
+        self.before = None
+        self.touched = set()
+        self.changes = []
+        self.diff = []
+        self.note = []
+
+    # what differs
+
+    def look(self):
+        """Fills changes and diff without changing anything."""
+        p = self.p
+        package = host.package()[0]
+        installed = package["version"] if package["installed"] else None
+        self.package_due = bool(p["package_manage"]) and installed != p["package_version"]
+        if self.package_due:
+            self.changes.append("package")
+            self.diff.append(
+                _difference("package hsflowd", "%s\n" % installed if installed else "", "%s\n" % p["package_version"])
+            )
+        if p["libraries"]:
+            self.changes.append("libraries")
+            self.diff.append(_difference("libraries", "", "".join("%s\n" % name for name in p["libraries"])))
+        old = host.read(host.CONFIG)
+        self.config_due = old != p["config"].encode("utf-8")
+        if self.config_due:
+            self.changes.append("config")
+            self.diff.append(_difference(host.CONFIG, (old or b"").decode("utf-8", "replace"), p["config"]))
+        self.drop_ins_due = {}
+        present = {os.path.basename(x) for x in glob.glob(os.path.join(host.DROP_INS, PREFIX + "*.conf"))}
+        for name in sorted(present | set(p["drop_ins"])):
+            path = os.path.join(host.DROP_INS, name)
+            old = host.read(path)
+            new = p["drop_ins"].get(name)
+            if old != (None if new is None else new.encode("utf-8")):
+                self.drop_ins_due[path] = new
+                self.diff.append(_difference(path, (old or b"").decode("utf-8", "replace"), new or ""))
+        if self.drop_ins_due:
+            self.changes.append("drop-ins")
+        service = host.unit()
+        self.enable_due = (service["unit_file_state"] == "enabled") != p["enabled"]
+        if self.enable_due:
+            self.changes.append("enabled")
+        auto = host.parse_auto((host.read(host.AUTO) or b"").decode("utf-8", "replace"))
+        settled = service["active_state"] == "active" and auto["complete"] and not service["stale"]
+        self.restart_due = (
+            bool(self.changes) and self.changes != ["enabled"] or not settled or os.path.exists(host.PENDING)
+        )
+        if self.restart_due:
+            self.changes.append("service")
+        return bool(self.changes)
+
+    # the change
+
+    def apply(self):
+        p = self.p
+        try:
+            self.before = recorded() or snapshot()
+            write(host.PENDING, json.dumps(self.before).encode("utf-8"), 0o600)
+        except OSError as error:
+            raise Failed(
+                "%s could not be written (%s), so nothing was changed" % (host.PENDING, error.strerror)
+            ) from None
+        try:
+            if p["libraries"]:
+                self.install_libraries()
+            if self.package_due:
+                self.install_package()
+            self.check_candidate()
+            self.write_files()
+            if self.package_due or self.drop_ins_due or host.unit()["stale"]:
+                self.systemctl("daemon-reload")
+            if self.enable_due or self.package_due:
+                self.touched.add("enabled")
+                self.systemctl("enable" if p["enabled"] else "disable", host.UNIT)
+            if self.restart_due:
+                self.touched.add("service")
+                auto = self.start()
+            else:
+                auto = host.parse_auto(host.text(host.AUTO))
+        except OSError as error:
+            failure = Failed("%s: %s" % (error.filename or "a file could not be written", error.strerror))
+            raise self.back(failure) from None
+        except Failed as failure:
+            raise self.back(failure) from None
+        self.keep_package()
+        self.sweep()
+        return auto
+
+    def systemctl(self, *arguments):
+        status, out = self.execute(["systemctl", "--no-ask-password"] + list(arguments), timeout=60)
+        if status != 0:
+            raise Failed("systemctl %s failed" % " ".join(arguments), last_words(out))
+
+    def patient(self, command, timeout):
+        """Runs dpkg or apt-get, and waits while another one holds the lock."""
+        end = self.clock() + self.p["lock_timeout_seconds"]
+        while True:
+            status, out = self.execute(command, timeout=timeout)
+            locked = status != 0 and re.search(
+                r"locked by another process|Could not get lock|Unable to (lock|acquire)", out
+            )
+            if not locked or self.clock() >= end:
+                return status, out
+            self.sleep(1)
+
+    def install_libraries(self):
+        self.touched.add("libraries")
+        command = ["apt-get", "install", "-y", "-q", "--no-install-recommends"] + list(self.p["libraries"])
+        status, out = self.patient(command, 600)
+        if status != 0 and re.search(r"Unable to locate package|has no installation candidate|404", out):
+            self.patient(["apt-get", "update", "-q"], 300)
+            status, out = self.patient(command, 600)
+        if status != 0:
+            raise Failed(
+                "the libraries %s could not be installed; they are packages of the distribution"
+                % ", ".join(self.p["libraries"]),
+                last_words(out),
+            )
+
+    def install_package(self):
+        path = self.p["package_file"]
+        self.touched.add("package")
+        self.dpkg_install(path)
+        package = host.package()[0]
+        if not package["installed"] or package["version"] != self.p["package_version"]:
+            raise Failed(
+                "%s was installed and is hsflowd %s, not %s"
+                % (os.path.basename(path), package["version"], self.p["package_version"])
+            )
+
+    def dpkg_install(self, path):
+        status, out = self.execute(["dpkg-deb", "--field", path, "Package", "Depends"], timeout=30)
+        if status != 0:
+            raise Failed("%s is not a Debian package" % path, last_words(out))
+        if not re.search(r"^Package: hsflowd$", out, re.M):
+            raise Failed("%s is not the package hsflowd" % path, last_words(out))
+        if "Depends:" in out:  # upstream's has none, a rebuilt one may
+            command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "--allow-downgrades", "--reinstall"]
+            command += ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", path]
+        else:
+            command = ["dpkg"] + list(DPKG_OPTIONS) + ["--install", path]
+        status, out = self.patient(command, 300)
+        if status != 0:
+            raise Failed("the package could not be installed", last_words(out))
+
+    def check_candidate(self):
+        if not os.path.exists(host.BINARY):
+            raise Failed("%s is not there after the installation" % host.BINARY)
+        candidate = "/etc/.hsflowd.conf.candidate"
+        write(candidate, self.p["config"].encode("utf-8"))
+        try:
+            words = validate(candidate, self.execute)
+        finally:
+            delete(candidate)
+        if words is not None:
+            raise Failed("hsflowd %s rejects the configuration" % (host.package()[0]["version"] or ""), words)
+
+    def write_files(self):
+        old = host.read(host.CONFIG)
+        new = self.p["config"].encode("utf-8")
+        if old != new:  # the package may have brought its own just now
+            self.touched.add("files")
+            if old is not None and self.p["backup"]:
+                write(PREVIOUS, old)
+            write(host.CONFIG, new)
+        for path, text in sorted(self.drop_ins_due.items()):
+            self.touched.add("files")
+            if text is None:
+                delete(path)
+            else:
+                write(path, text.encode("utf-8"))
+
+    def start(self):
+        """Restarts the service and waits until the daemon says what is in effect."""
+        _stale_pid_file()
+        began = self.clock()
+        self.execute(["systemctl", "reset-failed", host.UNIT], timeout=30)
+        restarts = host.unit()["n_restarts"]
+        status, out = self.execute(["systemctl", "--no-ask-password", "restart", host.UNIT], timeout=60)
+        if status != 0:
+            raise Failed("the service does not start", self.journal(began) or last_words(out))
+        return self.ready(began, restarts)
+
+    def ready(self, began, restarts):
+        end = began + self.p["ready_timeout_seconds"]
+        while True:
+            service = host.unit()
+            if (
+                service["active_state"] != "active"
+                or service["n_restarts"] > max(restarts, 0)
+                and service["n_restarts"] != 0
+            ):
+                raise Failed(
+                    "the daemon does not stay up (%s, %s)" % (service["active_state"], service["result"]),
+                    self.journal(began),
+                )
+            missing = self.missing(service, began)
+            if not missing and (service["running_seconds"] or 0) >= self.p["grace_seconds"]:
+                return host.parse_auto(host.text(host.AUTO))
+            if self.clock() >= end and missing:
+                raise Failed(
+                    "the daemon runs and is not what was configured after %d s: %s"
+                    % (self.p["ready_timeout_seconds"], missing),
+                    self.journal(began),
+                )
+            self.sleep(0.2)
+
+    def missing(self, service, began):
+        """What is not in effect yet, as a sentence; empty when all is."""
+        p = self.p
+        try:
+            written = os.stat(host.AUTO).st_mtime
+        except OSError:
+            return "%s is not there" % host.AUTO
+        auto = host.parse_auto(host.text(host.AUTO))
+        if written < began - 0.05 or not auto["complete"]:
+            return "%s is not complete" % host.AUTO
+        for collector in p["collectors"]:
+            if not any(
+                c["udpport"] == int(collector["udpport"]) and _found(collector["ip"], c["ip"])
+                for c in auto["collectors"]
+            ):
+                return "the collector %s port %s is not in effect" % (collector["ip"], collector["udpport"])
+        if p["agent_address"] and auto["agent_ip"] and not host.same_address(auto["agent_ip"], p["agent_address"]):
+            return "the agent address is %s, not %s" % (auto["agent_ip"], p["agent_address"])
+        for name in ("sampling", "polling"):
+            if p[name] is not None and auto[name] is not None and auto[name] != p[name]:
+                return "%s is %s, not %s" % (name, auto[name], p[name])
+        loaded = host.mapped(service["main_pid"])
+        absent = [name for name in p["modules"] if name not in loaded]
+        if absent:
+            broken = host.modules(host.libraries(), None)["broken"]
+            why = ["mod_%s needs %s" % (n, ", ".join(broken[n])) for n in absent if n in broken]
+            return "the daemon has not loaded %s%s" % (
+                ", ".join("mod_" + n for n in absent),
+                " (%s)" % "; ".join(why) if why else "",
+            )
+        return ""
+
+    def journal(self, began):
+        """What the daemon said since the start, without what systemd said about it."""
+        status, out = self.execute(
+            ["journalctl", "--unit", host.UNIT, "--since", "@%d" % int(began), "--output", "cat", "--no-pager"],
+            timeout=20,
+        )
+        if status != 0:
+            return ""
+        noise = re.compile(r"^(Started|Starting|Stopped|Stopping|hsflowd\.service:|-- )")
+        return last_words("\n".join(line for line in out.splitlines() if not noise.match(line)))
+
+    # the way back
+
+    def back(self, failure):
+        """Undoes what was done; returns the failure with a sentence on the state that is left."""
+        if not self.p["rollback"]:
+            failure.message += "; hsflowd_rollback is false, so the host stays as it is"
+            return failure
+        try:
+            left = self.restore()
+            delete(host.PENDING)
+        except (Failed, OSError) as second:
+            words = getattr(second, "words", "")
+            failure.message += "; going back failed too (%s%s), and the next run will try again" % (
+                second,
+                ": " + words if words else "",
+            )
+            return failure
+        failure.message += "; " + left
+        return failure
+
+    def restore(self):
+        before = self.before
+        if not self.touched - {"libraries"}:
+            return "nothing was changed"
+        kept = _kept(before["version"]) if before["version"] else None
+        purged = False
+        current = host.package()[0]
+        if "package" in self.touched and (not current["installed"] or current["version"] != before["version"]):
+            if before["version"] is None:
+                self.execute(["systemctl", "stop", host.UNIT], timeout=60)
+                self.execute(["systemctl", "disable", host.UNIT], timeout=60)
+                status, out = self.patient(["dpkg", "--purge", "hsflowd"], 120)
+                if status != 0:
+                    raise Failed("the package could not be removed again", last_words(out))
+                purged = True
+            elif kept and os.path.exists(kept):
+                self.dpkg_install(kept)
+        for name in {os.path.basename(p) for p in self.drop_ins_due} | set(before["drop_ins"]):
+            _restore(os.path.join(host.DROP_INS, name), before["drop_ins"].get(name))
+        _restore(host.CONFIG, before["config"])
+        if purged:
+            delete(host.AUTO)
+            _remove_empty(host.DROP_INS)
+        self.systemctl("daemon-reload")
+        if purged:
+            self.execute(["systemctl", "reset-failed", host.UNIT], timeout=30)
+            return "the package was removed again, as before"
+        self.execute(["systemctl", "enable" if before["enabled"] else "disable", host.UNIT], timeout=60)
+        self.execute(["systemctl", "reset-failed", host.UNIT], timeout=30)
+        self.execute(["systemctl", "restart" if before["active"] else "stop", host.UNIT], timeout=60)
+        state = host.unit()["active_state"]
+        if before["active"] and state != "active":
+            raise Failed("the service is %s with the old configuration as well" % state)
+        version = host.package()[0]["version"]
+        said = "the old configuration is back and the service is %s" % state
+        if version != before["version"]:
+            said += "; the package stays at %s, because no copy of %s is on this host" % (version, before["version"])
+        return said
+
+    # the end
+
+    def keep_package(self):
+        """Keeps the package file on the host, for the way back from the next version."""
+        if not self.package_due:
+            return
+        kept = _kept(self.p["package_version"])
+        try:
+            shutil.copyfile(self.p["package_file"], kept + ".part")
+            os.rename(kept + ".part", kept)
+        except OSError as error:
+            delete(kept + ".part")
+            self.note.append(
+                "no copy of the package was kept (%s); a later upgrade cannot go back to it" % error.strerror
+            )
+        for path in glob.glob(host.STATE + "/hsflowd_*"):
+            if path != kept:
+                delete(path)
+
+    def sweep(self):
+        """Removes what an interrupted run or dpkg left beside the configuration, and the record last."""
+        for path in glob.glob("/etc/.hsflowd.conf.*") + glob.glob(host.CONFIG + ".dpkg-*"):
+            delete(path)
+        delete(host.PENDING)
+
+
+def remove(parameters, check, execute=run):
+    """Takes away what the role put there. Returns the names of what was (or would be) removed."""
+    p = parameters
+    changes = []
+    package = host.package()[0]
+    service = host.unit()
+    if service["active_state"] not in (None, "inactive", "failed"):
+        changes.append("service")
+    managed = p["package_manage"]
+    conffiles_only = (package["status"] or "").endswith("config-files")
+    # When the configuration is kept, so is dpkg's note of it.
+    package_due = (
+        managed
+        and package["status"] is not None
+        and not (conffiles_only and p["keep_config"])
+        and "not-installed" not in package["status"]
+    )
+    if package_due:
+        changes.append("package")
+    ours = sorted(glob.glob(os.path.join(host.DROP_INS, PREFIX + "*.conf")))
+    if ours:
+        changes.append("drop-ins")
+    config = host.read(host.CONFIG)
+    config_due = managed and not p["keep_config"] and config is not None
+    if config_due:
+        changes.append("config")
+    files = [f for f in [host.AUTO] + host.leftovers() if managed or f != host.AUTO]
+    files = [f for f in files if os.path.lexists(f)]
+    if files:
+        changes.append("files")
+    if service["unit_file_state"] == "enabled" or os.path.islink(host.WANTS):
+        changes.append("enabled")
+    if check or not changes:
+        return changes
+    transaction = Transaction(p, execute)
+    execute(["systemctl", "stop", host.UNIT], timeout=60)
+    execute(["systemctl", "disable", host.UNIT], timeout=60)
+    if package_due:
+        status, out = transaction.patient(["dpkg", "--remove" if p["keep_config"] else "--purge", "hsflowd"], 120)
+        if status != 0:
+            raise Failed("the package could not be removed", last_words(out))
+    for path in ours + files + ([host.CONFIG] if config_due else []) + [host.WANTS]:
+        delete(path)
+    _remove_empty(host.DROP_INS)
+    _remove_empty(host.STATE)
+    execute(["systemctl", "daemon-reload"], timeout=60)
+    execute(["systemctl", "reset-failed", host.UNIT], timeout=30)
+    return changes
+
+
+def _difference(name, before, after):
+    return {"before_header": name, "after_header": name, "before": before, "after": after}
+
+
+def _found(wanted, address):
+    """A host name was resolved by the daemon, so any address will do for it."""
+    return not re.match(r"^[0-9.]+$|.*:", wanted) or host.same_address(wanted, address)
+
+
+def _kept(version):
+    return os.path.join(host.STATE, "hsflowd_%s.deb" % re.sub(r"[^A-Za-z0-9.+~-]", "_", str(version)))
+
+
+def _restore(path, encoded):
+    if encoded is None:
+        delete(path)
+    else:
+        write(path, base64.b64decode(encoded))
+
+
+def _remove_empty(path):
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+
+
+def _stale_pid_file():
+    """A pid file keeps the daemon from starting; the service never writes one, a start by hand does."""
+    content = host.text(PID_FILE)
+    if not os.path.exists(PID_FILE):
+        return
+    if content.isdigit() and host.text("/proc/%s/comm" % content) == "hsflowd":
+        raise Failed("another hsflowd (process %s) was started outside the service; stop it" % content)
+    delete(PID_FILE)

@@ -1,0 +1,315 @@
+#!/usr/bin/python
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+DOCUMENTATION = r"""
+module: hsflowd_apply
+short_description: Bring the Host sFlow agent of a host to a state, or leave it as it was
+version_added: 1.0.0
+description:
+  - The part of the role P(netviz.sflow.hsflowd#role) that changes a host. Use the role; it works out these options from its variables.
+  - Package, configuration, drop-ins and service change as one transaction in one round trip. The installed daemon judges the
+    configuration before it is put in place, and after the restart the module waits until the daemon says that it is in effect.
+  - When a step fails, the old configuration and the old package come back, the service is restarted with them, and the module fails
+    with the daemon's own words.
+  - A run that was killed is repaired by the next one.
+author:
+  - netviz.sflow contributors (@netviz)
+options:
+  state:
+    description: Whether hsflowd is to be there.
+    type: str
+    choices: [present, absent]
+    default: present
+  config:
+    description: The whole text of C(/etc/hsflowd.conf). Required with O(state=present).
+    type: str
+  drop_ins:
+    description: The drop-ins of the service, file name to text. Others whose names begin with C(netviz-) are removed.
+    type: dict
+    default: {}
+  package_manage:
+    description: Whether the package is the module's business. If V(false), whatever is installed is used.
+    type: bool
+    default: true
+  package_file:
+    description: The package. A path on the controller, unless O(package_remote=true).
+    type: path
+  package_remote:
+    description: Whether O(package_file) is a path on the host.
+    type: bool
+    default: false
+  package_url:
+    description: Where the host itself downloads the package, instead of O(package_file).
+    type: str
+  package_version:
+    description: The version of the package, as dpkg says it.
+    type: str
+  package_sha256:
+    description: The sum that the package must have.
+    type: str
+  libraries:
+    description: Packages of the distribution to install before.
+    type: list
+    elements: str
+    default: []
+  enabled:
+    description: Whether the service starts at boot.
+    type: bool
+    default: true
+  collectors:
+    description: Collectors that must be in effect after the restart, each with C(ip) and C(udpport).
+    type: list
+    elements: dict
+    default: []
+  agent_address:
+    description: The agent address that must be in effect.
+    type: str
+  sampling:
+    description: The sampling rate that must be in effect.
+    type: int
+  polling:
+    description: The polling interval that must be in effect.
+    type: int
+  modules:
+    description: Modules that the daemon must have loaded.
+    type: list
+    elements: str
+    default: []
+  ready_timeout_seconds:
+    description: How long to wait until the daemon says what is in effect. It does so about four seconds after its start.
+    type: int
+    default: 20
+  grace_seconds:
+    description: How long the daemon must have been up before it is taken to be up.
+    type: int
+    default: 3
+  lock_timeout_seconds:
+    description: How long to wait while another dpkg or apt is at work.
+    type: int
+    default: 120
+  download_retries:
+    description: How often a download is tried again.
+    type: int
+    default: 5
+  download_delay_seconds:
+    description: The pause before a download is tried again.
+    type: float
+    default: 2
+  download_timeout_seconds:
+    description: How long a download may stand still.
+    type: int
+    default: 30
+  rollback:
+    description: Whether a failure brings the old state back.
+    type: bool
+    default: true
+  backup:
+    description: Whether the configuration before is kept as C(/etc/hsflowd.conf.previous).
+    type: bool
+    default: true
+  keep_config:
+    description: Whether O(state=absent) leaves C(/etc/hsflowd.conf).
+    type: bool
+    default: false
+  warnings:
+    description: Sentences to show as warnings.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: full
+  platform:
+    description: Target OS or families that can be operated against.
+    support: full
+    platforms: debian
+requirements:
+  - Python 3.6 or later, dpkg and systemd on the host
+seealso:
+  - module: netviz.sflow.hsflowd_info
+    description: Observes what this module changes.
+"""
+
+EXAMPLES = r"""
+- name: Configure an agent that is installed
+  netviz.sflow.hsflowd_apply:
+    package_manage: false
+    config: |
+      sflow {
+        polling = 20
+        sampling = 400
+        collector { ip=192.0.2.10 udpport=6343 }
+        pcap { dev=eth0 }
+      }
+    collectors:
+      - ip: 192.0.2.10
+        udpport: 6343
+  become: true
+
+- name: Take the agent away
+  netviz.sflow.hsflowd_apply:
+    state: absent
+  become: true
+"""
+
+RETURN = r"""
+changes:
+  description: What was changed, or would be.
+  returned: always
+  type: list
+  elements: str
+  sample: [package, config, service]
+auto:
+  description: What the daemon says is in effect, in the form of M(netviz.sflow.hsflowd_info).
+  returned: after a restart
+  type: dict
+words:
+  description: What the daemon, dpkg or systemd said.
+  returned: on failure
+  type: str
+notes:
+  description: What did not work and does no harm.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import fetch_url
+from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_apply as engine
+
+SPEC = dict(
+    state=dict(type="str", choices=["present", "absent"], default="present"),
+    config=dict(type="str"),
+    drop_ins=dict(type="dict", default={}),
+    package_manage=dict(type="bool", default=True),
+    package_file=dict(type="path"),
+    package_remote=dict(type="bool", default=False),
+    package_url=dict(type="str"),
+    package_version=dict(type="str"),
+    package_sha256=dict(type="str"),
+    libraries=dict(type="list", elements="str", default=[]),
+    enabled=dict(type="bool", default=True),
+    collectors=dict(type="list", elements="dict", default=[]),
+    agent_address=dict(type="str"),
+    sampling=dict(type="int"),
+    polling=dict(type="int"),
+    modules=dict(type="list", elements="str", default=[]),
+    ready_timeout_seconds=dict(type="int", default=20),
+    grace_seconds=dict(type="int", default=3),
+    lock_timeout_seconds=dict(type="int", default=120),
+    download_retries=dict(type="int", default=5),
+    download_delay_seconds=dict(type="float", default=2),
+    download_timeout_seconds=dict(type="int", default=30),
+    rollback=dict(type="bool", default=True),
+    backup=dict(type="bool", default=True),
+    keep_config=dict(type="bool", default=False),
+    warnings=dict(type="list", elements="str", default=[]),
+)
+
+
+def download(module):
+    """Fetches the package onto the host; returns its path."""
+    p = module.params
+    why = ""
+    for attempt in range(p["download_retries"] + 1):
+        if attempt:
+            time.sleep(p["download_delay_seconds"])
+        response, info = fetch_url(module, p["package_url"], timeout=p["download_timeout_seconds"])
+        # A file:// address has no status.
+        if (
+            response is not None
+            and info.get("status") in (200, None, -1)
+            and "msg" in info
+            and str(info["msg"]).startswith("OK")
+        ):
+            handle, path = tempfile.mkstemp(suffix=".deb", dir=module.tmpdir)
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    shutil.copyfileobj(response, stream)
+                return path
+            except OSError as error:
+                why = str(error)
+        else:
+            why = info.get("msg", "no answer")
+    raise engine.Failed(
+        "%s could not be downloaded by the host after %d tries: %s. Set hsflowd_release_url to a mirror, hsflowd_deb_file to a file on "
+        "the controller, or hsflowd_download_on: controller" % (p["package_url"], p["download_retries"] + 1, why)
+    )
+
+
+def check_sum(path, wanted):
+    if not wanted:
+        return
+    with open(path, "rb") as stream:
+        found = hashlib.sha256(stream.read()).hexdigest()
+    if found != wanted.lower():
+        raise engine.Failed("the package has the sha256 %s, not %s; nothing was installed" % (found, wanted.lower()))
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=SPEC,
+        supports_check_mode=True,
+        required_if=[("state", "present", ["config"])],
+        mutually_exclusive=[("package_file", "package_url")],
+    )
+    p = module.params
+    for sentence in p["warnings"]:
+        module.warn(sentence)
+    transaction = engine.Transaction(p)
+    try:
+        if p["state"] == "absent":
+            changes = engine.remove(p, module.check_mode)
+            diff = [{"before": "".join(c + "\n" for c in changes), "after": ""}] if changes else []
+            module.exit_json(changed=bool(changes), changes=changes, diff=diff)
+        changed = transaction.look()
+        if not changed or module.check_mode:
+            if changed and not transaction.package_due and not p["libraries"]:
+                predict(module, p)
+            module.exit_json(changed=changed, changes=transaction.changes, diff=transaction.diff)
+        if transaction.package_due:
+            if p["package_url"]:
+                p["package_file"] = download(module)
+            if not p["package_file"]:
+                raise engine.Failed("no package was given, and hsflowd %s is not installed" % p["package_version"])
+            check_sum(p["package_file"], p["package_sha256"])
+        auto = transaction.apply()
+    except engine.Failed as failure:
+        words = failure.words
+        module.fail_json(
+            msg=failure.message + (". It said: %s" % words if words else ""),
+            words=words,
+            changes=transaction.changes,
+            diff=transaction.diff,
+        )
+    module.exit_json(
+        changed=True, changes=transaction.changes, diff=transaction.diff, auto=auto, notes=transaction.note
+    )
+
+
+def predict(module, p):
+    """Check mode asks the installed daemon too; the candidate lies in the module's own directory."""
+    path = os.path.join(module.tmpdir, "hsflowd.conf")
+    with open(path, "w") as stream:
+        stream.write(p["config"])
+    words = engine.validate(path)
+    if words is not None:
+        raise engine.Failed("hsflowd rejects the configuration", words)
+
+
+if __name__ == "__main__":
+    main()
