@@ -33,7 +33,7 @@ STORE = Path("/sflow-rt/store") / SCRIPT
 DEFAULT_GROUPS = {"INTERNET": ["0.0.0.0/0"], "Private": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]}
 HANG_SECONDS = 300
 # What the collector has and sFlow-RT has not; who relies on it must not find it here.
-EXTENSIONS = ("/fleet/", "/traffic/", "/metrics", "/healthz")
+EXTENSIONS = ("/fleet/json", "/traffic/json", "/traffic/talkers/json", "/metrics", "/healthz")
 PAGE = b"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Stand-in viewer</title>
 <p>This is the stand-in viewer of netviz.sflow, not sFlow-RT. The real image draws its picture here, from
@@ -204,7 +204,13 @@ class Application:
         for name in self.groups:
             if name == "INTERNET":
                 continue
-            region = {"renderer": "region", "name": name, "class": "normal", "nodes": [], "connections": []}
+            region: dict[str, object] = {
+                "renderer": "region",
+                "name": name,
+                "class": "normal",
+                "nodes": [],
+                "connections": [],
+            }
             region.update({key: regions.get(name, {}).get(key, []) for key in ("nodes", "connections")})
             nodes.append(region)
             for source, target in (("INTERNET", name), (name, "INTERNET")):
@@ -291,7 +297,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, PAGE, "text/html")
         elif path == "/":
             self.answer(302, Location="./html/index.html")
-        elif path.startswith(("/app/", *EXTENSIONS)):
+        elif path.startswith("/app/") or path in EXTENSIONS:
             self.answer(404, b"not found\n")
         else:
             status, kind, body = application.collector.get(self.path)
