@@ -52,6 +52,11 @@ _POSIX_CLASSES = (
 )
 
 
+def _true(value):
+    """A boolean as -e and INI inventories give it."""
+    return str(value).strip().lower() not in ("false", "no", "off", "0", "")
+
+
 class Bad(Exception):
     """One value that cannot be written; its text completes "NAME ..."."""
 
@@ -416,7 +421,7 @@ def _sampling(plan):
             by_speed[key] = (where, value)
         else:
             named.append((str(name), where, value))
-    exact = str(plan.variables.get("hsflowd_sampling_exact", True)).lower() not in ("false", "no", "off", "0")
+    exact = _true(plan.variables.get("hsflowd_sampling_exact", True))
     if ratio is not None:
         _named(plan, "sampling", "bps_ratio", "hsflowd_sampling_rates.bps_ratio", ratio, 10000000)
     elif exact and plan.version is not None and not before(plan.version, "2.0.48-1"):
@@ -490,7 +495,7 @@ def _collectors(plan):
     entries = _entries(plan, "hsflowd_collectors")
     dns = plan.get("hsflowd_dns_sd", False)
     expected = []
-    if dns not in (False, "false", "no", "off", "False"):
+    if isinstance(dns, dict) or _true(dns):
         if entries:
             plan.problems.append(
                 "hsflowd_dns_sd is on, and the answer of the DNS replaces hsflowd_collectors: set it to []"
@@ -838,7 +843,7 @@ def _source(variables, host, read_version):
     problems = []
     sums = get("hsflowd_deb_sha256", "")
     installed = (host or {}).get("package") or {}
-    if str(get("hsflowd_install", True)).lower() in ("false", "no", "off", "0"):
+    if not _true(get("hsflowd_install", True)):
         source["kind"] = "installed"
         if host is not None and not installed.get("installed"):
             problems.append("hsflowd_install is false, and the package hsflowd is not installed on this host")
@@ -933,7 +938,14 @@ def settle(variables, host=None, read_version=None, version=None):
     _modules(plan, sampling)
     wanted = _loadable(plan, source)
     _faults(plan, source)
-    present = ((host or {}).get("libraries")) or []
+    missing = libraries(wanted, host.get("platform"), host.get("libraries") or []) if host else []
+    if missing and not _true(variables.get("hsflowd_install_libraries", True)):
+        present = host.get("libraries") or []
+        broken = ["mod_" + m for m in wanted if libraries([m], host.get("platform"), present)]
+        plan.problems.append(
+            "without %s hsflowd does not load %s; install that, or set hsflowd_install_libraries: true"
+            % (", ".join(missing), ", ".join(broken))
+        )
     return {
         "problems": plan.problems,
         "warnings": plan.warnings,
@@ -943,7 +955,7 @@ def settle(variables, host=None, read_version=None, version=None):
         "architecture": (host or {}).get("architecture"),
         "source": source,
         "modules": wanted,
-        "libraries": libraries(wanted, (host or {}).get("platform"), present) if host else [],
+        "libraries": missing,
         "agent_address": address,
         "collectors": collectors,
         "taps": taps,
@@ -978,9 +990,17 @@ def due(host, plan, digest, drop_ins, enabled=True):
         reasons.append("the service is %s" % (unit.get("active_state") or "not there"))
     elif unit.get("stale"):
         reasons.append("the running daemon is older than %s" % ", ".join(unit["stale"]))
+    elif _unloaded(host, plan):
+        reasons.append("the daemon runs without %s" % ", ".join("mod_" + name for name in _unloaded(host, plan)))
     elif not auto.get("complete") and (unit.get("running_seconds") or 0) > 15:
         reasons.append("the daemon has not settled (hsflowd.auto is not complete)")
     return reasons
+
+
+def _unloaded(host, plan):
+    """Modules that the daemon could not load at its start; whoever may not see its memory map sees none."""
+    mapped = (host.get("modules") or {}).get("mapped") or []
+    return [name for name in plan["modules"] if name not in mapped] if mapped else []
 
 
 def remains(host, manage=True, keep_config=False):

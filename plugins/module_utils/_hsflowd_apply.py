@@ -134,6 +134,7 @@ def snapshot():
 
     return {
         "config": encode(host.CONFIG),
+        "previous": encode(PREVIOUS),
         "drop_ins": {os.path.basename(p): encode(p) for p in glob.glob(os.path.join(host.DROP_INS, PREFIX + "*.conf"))},
         "version": package["version"] if package["installed"] else None,
         "enabled": service["unit_file_state"] == "enabled",
@@ -162,6 +163,7 @@ class Transaction:
         self.changes = []
         self.diff = []
         self.note = []
+        self.cursor = ""
 
     # what differs
 
@@ -332,10 +334,14 @@ class Transaction:
     def start(self):
         """Restarts the service and waits until the daemon says what is in effect."""
         _stale_pid_file()
-        began = self.clock()
+        # Stopped first, so that what the old daemon says at its end is not taken for words of the new one.
+        self.execute(["systemctl", "--no-ask-password", "stop", host.UNIT], timeout=60)
         self.execute(["systemctl", "reset-failed", host.UNIT], timeout=30)
+        _status, out = self.execute(["journalctl", "--lines=0", "--show-cursor", "--no-pager"], timeout=20)
+        self.cursor = out.partition("cursor: ")[2].strip()
+        began = self.clock()
         restarts = host.unit()["n_restarts"]
-        status, out = self.execute(["systemctl", "--no-ask-password", "restart", host.UNIT], timeout=60)
+        status, out = self.execute(["systemctl", "--no-ask-password", "start", host.UNIT], timeout=60)
         if status != 0:
             raise Failed("the service does not start", self.journal(began) or last_words(out))
         return self.ready(began, restarts)
@@ -398,9 +404,9 @@ class Transaction:
 
     def journal(self, began):
         """What the daemon said since the start, without what systemd said about it."""
+        since = ["--after-cursor", self.cursor] if self.cursor else ["--since", "@%d" % int(began)]
         status, out = self.execute(
-            ["journalctl", "--unit", host.UNIT, "--since", "@%d" % int(began), "--output", "cat", "--no-pager"],
-            timeout=20,
+            ["journalctl", "--unit", host.UNIT, "--output", "cat", "--no-pager"] + since, timeout=20
         )
         if status != 0:
             return ""
@@ -417,6 +423,7 @@ class Transaction:
         try:
             left = self.restore()
             delete(host.PENDING)
+            _remove_empty(host.STATE)
         except (Failed, OSError) as second:
             words = getattr(second, "words", "")
             failure.message += "; going back failed too (%s%s), and the next run will try again" % (
@@ -447,8 +454,10 @@ class Transaction:
         for name in {os.path.basename(p) for p in self.drop_ins_due} | set(before["drop_ins"]):
             _restore(os.path.join(host.DROP_INS, name), before["drop_ins"].get(name))
         _restore(host.CONFIG, before["config"])
+        _restore(PREVIOUS, before.get("previous"))
         if purged:
-            delete(host.AUTO)
+            for path in [host.AUTO] + [p for p in host.leftovers() if os.path.islink(p)]:
+                delete(path)
             _remove_empty(host.DROP_INS)
         self.systemctl("daemon-reload")
         if purged:
@@ -456,8 +465,9 @@ class Transaction:
             return "the package was removed again, as before"
         self.execute(["systemctl", "enable" if before["enabled"] else "disable", host.UNIT], timeout=60)
         self.execute(["systemctl", "reset-failed", host.UNIT], timeout=30)
+        began = self.clock()
         self.execute(["systemctl", "restart" if before["active"] else "stop", host.UNIT], timeout=60)
-        state = host.unit()["active_state"]
+        state = self.settled(began) if before["active"] else host.unit()["active_state"]
         if before["active"] and state != "active":
             raise Failed("the service is %s with the old configuration as well" % state)
         version = host.package()[0]["version"]
@@ -465,6 +475,16 @@ class Transaction:
         if version != before["version"]:
             said += "; the package stays at %s, because no copy of %s is on this host" % (version, before["version"])
         return said
+
+    def settled(self, began):
+        """Waits until the old configuration is in effect again; returns the state of the service."""
+        while True:
+            state = host.unit()["active_state"]
+            written = os.stat(host.AUTO).st_mtime if os.path.exists(host.AUTO) else 0
+            whole = written >= began - 0.05 and host.parse_auto(host.text(host.AUTO))["complete"]
+            if state != "active" or whole or self.clock() >= began + self.p["ready_timeout_seconds"]:
+                return state
+            self.sleep(0.2)
 
     # the end
 
@@ -533,7 +553,7 @@ def remove(parameters, check, execute=run):
         status, out = transaction.patient(["dpkg", "--remove" if p["keep_config"] else "--purge", "hsflowd"], 120)
         if status != 0:
             raise Failed("the package could not be removed", last_words(out))
-    for path in ours + files + ([host.CONFIG] if config_due else []) + [host.WANTS]:
+    for path in ours + files + ([host.CONFIG] if config_due else []) + host.leftovers():
         delete(path)
     _remove_empty(host.DROP_INS)
     _remove_empty(host.STATE)

@@ -185,16 +185,15 @@ def needed_libraries(path):
 
 
 def libraries():
-    """Names of the shared libraries that the linker's cache has."""
+    """Names of the shared libraries that the linker finds."""
     for program in ("/sbin/ldconfig", "ldconfig"):
         status, out = run(program, "-p")
         if status == 0:
-            return {line.split(" ", 1)[0].strip() for line in out.splitlines()[1:] if " => " in line}
-    return {
-        os.path.basename(p)
-        for d in ("/lib", "/usr/lib", "/lib/*-linux-gnu", "/usr/lib/*-linux-gnu")
-        for p in glob.glob(d + "/*.so*")
-    }
+            lines = [line.partition(" => ") for line in out.splitlines()[1:]]
+            # The cache may be older than the removal of a library.
+            return {name.split()[0] for name, arrow, path in lines if arrow and os.path.exists(path.strip())}
+    places = ("/lib", "/usr/lib", "/lib/*-linux-gnu", "/usr/lib/*-linux-gnu")
+    return {os.path.basename(p) for d in places for p in glob.glob(d + "/*.so*")}
 
 
 def modules(present, pid):
@@ -566,6 +565,10 @@ def leftovers():
         + glob.glob(CONFIG + ".dpkg-*")
         + glob.glob(STATE + "/hsflowd*")
     )
-    if os.path.islink(WANTS) and not os.path.exists(WANTS):
-        paths.append(WANTS)
+    # Links that systemctl and, beside a script in /etc/init.d, update-rc.d made; dpkg removes what they lead to and not them.
+    paths += [
+        p
+        for p in [WANTS] + glob.glob("/etc/rc?.d/[SK][0-9][0-9]hsflowd")
+        if os.path.islink(p) and not os.path.exists(p)
+    ]
     return sorted(paths)
