@@ -1,0 +1,10 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the pure functions importable without Ansible, which does not run on the oldest Python of managed hosts."""
+
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "..", "plugins", "module_utils"))
