@@ -61,10 +61,15 @@ def version_key(text):
 SEPARATORS = " \t\r\n=;"
 MAX_LINE = 2047
 MAX_TOKEN = 254
+REGEX_SAFE = "2.1.13-2"  # before it, a bad regular expression ends in SIGSEGV and status 11
 
 
 class ConfigError(Exception):
     """The configuration is refused."""
+
+
+class ConfigCrash(ConfigError):
+    """The configuration makes this release fall over: a regular expression that cannot be compiled."""
 
 
 class Token:
@@ -701,7 +706,9 @@ class Parser:
         try:
             return Pattern(token.text)
         except ValueError:
-            self.fail("cannot compile the regular expression")
+            if self.since(REGEX_SAFE):
+                self.fail("cannot compile the regular expression")
+            raise ConfigCrash(self.message("parse error, then SIGSEGV")) from None
 
     # -- structure ----------------------------------------------------------
 
@@ -1845,6 +1852,9 @@ class Daemon:
         parser = Parser(data, VERSION, path)
         try:
             self.config = parser.parse()
+        except ConfigCrash as exc:
+            sys.stderr.write("SIGSEGV, faulty address is (nil)\n")
+            raise Exit(11) from exc
         except ConfigError as exc:
             for warning in parser.config.warnings if parser.config else ():
                 if warning not in str(exc):
