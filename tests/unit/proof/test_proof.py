@@ -1,0 +1,144 @@
+"""The control node's part: whom to ask about whom, and the table."""
+
+import pytest
+from ansible_collections.netviz.sflow.plugins.filter.sflow_questions import sflow_questions
+from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof
+
+RUNNING = {
+    "hostname": "web1", "package": {"installed": True, "version": "2.0.53-1"},
+    "unit": {"active_state": "active", "sub_state": "running", "running_seconds": 50.0},
+    "auto": {"complete": True, "agent_ip": "192.0.2.1", "sampling": 400, "polling": 20, "collectors": [{"ip": "192.0.2.2", "udpport": 6343}]},
+    "modules": {"available": ["pcap"], "broken": {}, "mapped": ["pcap"]}, "interfaces": [],
+}
+FLEET = {
+    "web1": {"ansible_host": "192.0.2.1", "__hsflowd_info": RUNNING},
+    "web2": {"ansible_host": "192.0.2.3"},
+    "watch": {"ansible_host": "192.0.2.2"},
+    "view": {"ansible_host": "192.0.2.4"},
+}
+
+
+def ask(groups, hosts=("web1", "web2"), fleet=None, **options):
+    return sflow_questions(dict(FLEET, **(fleet or {})), list(hosts), groups, **options)
+
+
+def test_the_collector_is_asked_on_its_own_host():
+    (question,) = ask({"sflow_collector": ["watch"], "sflow_rt": ["view"]})
+    assert (question["host"], question["url"]) == ("watch", ["http://127.0.0.1:8008"])
+    assert question["collector_addresses"] == ["192.0.2.2:6343"]
+    assert [agent["name"] for agent in question["agents"]] == ["web1", "web2"]
+
+
+def test_beside_the_viewer_the_collector_has_other_ports():
+    (question,) = ask({"sflow_collector": ["watch"], "sflow_rt": ["watch"]})
+    assert question["url"] == ["http://127.0.0.1:8009"] and question["collector_addresses"] == ["192.0.2.2:6344"]
+
+
+def test_the_variables_of_the_role_are_followed():
+    fleet = {"watch": {"ansible_host": "watch.example.net", "collector_http_address": "::", "collector_http_port": 9000,
+                       "collector_udp_port": 7000, "collector_address": "2001:db8:0::2"}}
+    (question,) = ask({"sflow_collector": ["watch"]}, fleet=fleet)
+    assert question["url"] == ["http://[::1]:9000"] and question["collector_addresses"] == ["2001:db8::2:7000"]
+
+
+@pytest.mark.parametrize("groups, fleet", [
+    ({"sflow_rt": ["view"]}, {}),
+    ({"sflow_rt": ["view"], "sflow_collector": []}, {}),
+    ({"sflow_rt": ["view"], "sflow_collector": ["watch"]}, {"watch": {"collector_state": "absent"}}),
+])
+def test_the_viewer_is_asked_where_there_is_no_collector(groups, fleet):
+    (question,) = ask(groups, fleet=fleet)
+    assert question["host"] == "view"
+
+
+def test_nobody_to_ask_and_nobody_to_ask_about():
+    assert ask({}) == []
+    assert ask({"sflow_collector": ["watch"]}, hosts=[]) == []
+    assert ask({"sflow_collector": ["watch"]}, hosts=["web1"], fleet={"web1": {"hsflowd_state": "absent"}}) == []
+
+
+def test_a_given_url_is_asked_from_the_control_node():
+    (question,) = ask({"sflow_collector": ["watch"]}, url="https://watch.example.net")
+    assert (question["host"], question["url"]) == ("localhost", ["https://watch.example.net"])
+
+
+def test_each_host_is_asked_about_at_the_collector_it_sends_to():
+    other = dict(RUNNING, auto=dict(RUNNING["auto"], agent_ip="192.0.2.9", collectors=[{"ip": "192.0.2.20", "udpport": 6343}]))
+    fleet = {"web9": {"__hsflowd_info": other}, "watch2": {"ansible_host": "192.0.2.20"}}
+    questions = ask({"sflow_collector": ["watch", "watch2"]}, hosts=["web1", "web2", "web9"], fleet=fleet)
+    assert [(q["host"], [a["name"] for a in q["agents"]]) for q in questions] == [("watch", ["web1", "web2"]), ("watch2", ["web9"])]
+
+
+@pytest.mark.parametrize("variables, rates", [
+    ({}, [400]),  # what the daemon says
+    ({"hsflowd_sampling": "100"}, [100]),
+    ({"hsflowd_sampling": 100, "hsflowd_sampling_rates": {"10G": 5000}, "hsflowd_pcap": [{"dev": "eth1", "sampling": 10}]}, [10, 100, 5000]),
+    ({"hsflowd_sampling": 100, "hsflowd_sampling_rates": {"bps_ratio": 1000}}, []),
+    ({"hsflowd_sampling": 100, "hsflowd_sampling_exact": False}, []),
+    ({"hsflowd_sampling": 100, "hsflowd_pcap": "auto"}, [100]),
+    ({"hsflowd_sampling": "many"}, [400]),
+])
+def test_the_rates_that_are_right(variables, rates):
+    assert _proof.expected_of("web1", dict(FLEET["web1"], **variables))["sampling"] == rates
+
+
+def test_a_host_that_cannot_be_reached_is_asked_about_all_the_same():
+    info = {"unreachable": True, "msg": "Connection refused\nmore"}
+    found = _proof.expected_of("web1", {"ansible_host": "192.0.2.1", "__hsflowd_info": info})
+    assert found["not_asked"] == "Connection refused" and found["daemon"] == "unknown"
+    assert found["other_addresses"] == ["192.0.2.1"]
+
+
+# -- answers ------------------------------------------------------------------------------------------------------------
+
+SERVER = {"url": "http://127.0.0.1:8008", "kind": "netviz.sflow", "version": "1.0.0"}
+
+
+def answered(*rows, unexpected=()):
+    base = {"verdict": "reporting", "address": "192.0.2.1", "age_seconds": 1.2, "loss_percent": 0.0, "sampling": [400], "flow_samples": 5,
+            "counter_samples": 9, "polling_seconds": 20.0, "reason": "", "next_command": ""}
+    agents = [dict(base, **row) for row in rows]
+    return {"item": {"host": "watch", "agents": [{"name": row["name"]} for row in rows]}, "agents": agents, "servers": [SERVER],
+            "unexpected": list(unexpected)}
+
+
+def test_failing_hosts_come_first():
+    silent = {"name": "z", "verdict": "silent", "reason": "It is not running.", "next_command": "systemctl start hsflowd"}
+    account = _proof.merge([answered({"name": "a"}, silent)], {"a": {"version": "2.0.53-1"}})
+    assert account["failing"] == ["z"] and account["counts"] == {"reporting": 1, "silent": 1}
+    assert account["reasons"] == {"z": "silent: It is not running."}
+    lines = [line for line, _fine in _proof.table(account)]
+    assert [line.split()[0] for line in lines] == ["host", "z", "It", "Next:", "a", "2"]
+    assert lines[4].split() == ["a", "192.0.2.1", "2.0.53-1", "reporting", "1", "s", "0.0", "%", "5", "1:400", "9,", "every", "20", "s"]
+    assert lines[5] == "2 hosts: 1 reporting, 1 silent. Asked: http://127.0.0.1:8008 (netviz.sflow 1.0.0)."
+
+
+def test_a_collector_that_cannot_be_asked():
+    item = {"host": "watch", "agents": [{"name": "a", "address": "192.0.2.1"}, {"name": "b"}]}
+    account = _proof.merge([{"item": item, "unreachable": True, "msg": "No route to host\nfoo"}])
+    assert account["failing"] == ["a", "b"] and account["counts"] == {"unknown": 2}
+    assert account["problems"] == ["The collector could not be asked from watch: No route to host."]
+
+
+def test_a_large_fleet_shows_only_what_fails():
+    rows = [{"name": f"web{n:03}"} for n in range(1, 100)] + [{"name": "bad", "verdict": "stale", "reason": "Old.", "next_command": "x"}]
+    lines = [line for line, _fine in _proof.table(_proof.merge([answered(*rows)]))]
+    assert len(lines) == 6 and lines[1].startswith("bad") and lines[4] == "and 99 hosts that report"
+
+
+def test_an_agent_known_to_another_question_is_no_stranger():
+    first = answered({"name": "a"}, unexpected=[{"address": "192.0.2.9", "host_name": "b"}, {"address": "198.51.100.1", "host_name": None}])
+    account = _proof.merge([first, answered({"name": "b", "address": "192.0.2.9"})])
+    assert [agent["address"] for agent in account["unexpected"]] == ["198.51.100.1"]
+    assert _proof.table(account)[-1][0] == "Agents that belong to none of these hosts: 198.51.100.1."
+
+
+def test_hosts_outside_of_the_limit_are_no_strangers():
+    unexpected = [{"address": "192.0.2.3", "host_name": None}, {"address": "192.0.2.8", "host_name": "web8.example.net"},
+                  {"address": "192.0.2.9", "host_name": "evil"}]
+    found = _proof.strangers(unexpected, [("web3", {"ansible_host": "192.0.2.3"}), ("web8", {})])
+    assert [agent["host_name"] for agent in found] == ["evil"]
+
+
+def test_no_answer_at_all():
+    assert [line for line, _fine in _proof.table(_proof.merge([]))] == ["0 hosts: none. Asked: nobody."]
