@@ -8,9 +8,7 @@ Python 3.6 and newer; made to take 100,000 CIDRs in well under two seconds, henc
 ipaddress alone needs more than that.
 """
 
-from __future__ import absolute_import, division, print_function
 
-__metaclass__ = type
 
 import ipaddress
 import json
