@@ -13,7 +13,10 @@ agent and in all, names, kept counter samples. What does not fit is counted, and
 All times are whole milliseconds since the epoch.
 """
 
+import struct
+
 from . import counters, sequence, wire
+from .columns import Table
 
 MAX_AGENTS = 65536
 MAX_STREAMS = 4  # source addresses per agent
@@ -27,11 +30,14 @@ INTERVALS = 8  # polling intervals remembered per data source
 MIN_INTERVAL_MS = 100  # closer counter samples belong to the same poll
 RATES = 4  # earlier sampling rates remembered per data source
 
-STREAM_COLUMNS = (sequence.COLUMNS + " agent:I first:q since:q last_flow:q last_counter:q "
+STREAM_COLUMNS = (sequence.COLUMNS + " source_high:Q source_low:Q high:Q low:Q sub_agent:I agent:I first:q since:q last_flow:q last_counter:q "
                   "datagrams:q bytes:q flows:q counters:q discards:q")
 POINT_COLUMNS = ("agent:I source:Q rate:I rates:I*%d rate_changes:I pool:I drops:I flows:q counters:q discards:q "
-                 "flow_base:I flow_top:I last_counter:q intervals:q*%d polls:q" % (RATES, INTERVALS))
+                 "flow_base:I flow_top:I last_counter:q intervals:q*%d polls:q kept_at:q" % (RATES, INTERVALS))
 SUMS = ("lost", "out_of_order", "duplicates", "restarts", "datagrams", "bytes", "flows", "counters", "discards")
+
+
+_HALVES = struct.Struct(">QQ")
 
 
 class Agent:
@@ -65,7 +71,6 @@ class Account:
     """All agents. now is given with every call: the clock in service, the capture's time in a replay."""
 
     def __init__(self, max_agents=MAX_AGENTS):
-        from .columns import Table
         self.max_agents = max_agents
         self.agents = {}  # (address, sub-agent) -> Agent
         self.by_number = []
@@ -88,9 +93,8 @@ class Account:
         """Account for a decoded datagram; the stream row, or None when its samples must not count."""
         self.datagrams += 1
         self.bytes += length
-        for reason in datagram.errors:
-            self.error(reason, source)
         if datagram.agent is None:
+            self.error(datagram.errors[0], source)
             return None
         row = self.stream(source, datagram.agent, datagram.sub_agent, now)
         if row is None:
@@ -99,6 +103,8 @@ class Account:
         self.touch(row, length, now)
         if not fresh:
             return None
+        for reason in datagram.errors:
+            self.error(reason, source)
         for tag in datagram.unknown:
             count(self.unknown, tag)
         for tag in datagram.unknown_samples:
@@ -194,9 +200,10 @@ class Account:
 
     def keep(self, agent, point, data, start, end, now):
         """Keep a counter sample, from the number of its records on, for whoever asks for its values."""
-        kept = self.kept.get(point)
-        if kept is not None and 0 <= now - kept.time < KEEP_EVERY_MS:
+        if now - self.points.kept_at[point] < KEEP_EVERY_MS:
             return
+        self.points.kept_at[point] = now
+        kept = self.kept.get(point)
         body = bytes(data[start:end])
         before = len(kept.previous) if kept is not None else 0
         if len(body) > MAX_KEPT or self.kept_bytes - before + len(body) > KEPT_BYTES:
@@ -229,8 +236,12 @@ class Account:
                 return None
         agent.streams.append((source, row))
         self.stream_rows[source, address, sub_agent] = row
-        self.streams.agent[row] = agent.number
-        self.streams.first[row] = self.streams.since[row] = self.streams.last[row] = now
+        streams = self.streams
+        streams.source_high[row], streams.source_low[row] = _HALVES.unpack(source)
+        streams.high[row], streams.low[row] = _HALVES.unpack(address)
+        streams.sub_agent[row] = sub_agent
+        streams.agent[row] = agent.number
+        streams.first[row] = streams.since[row] = streams.last[row] = now
         return row
 
     def _retire(self, agent, now):
@@ -328,11 +339,11 @@ class Account:
         return max(agent.identities.items(), key=lambda item: item[1][1])[0][0]
 
 
-def count(counts, key, limit=1024):
-    """Add one to a dict of counts that never has more than limit keys; the rest is counted as None."""
+def count(counts, key, limit=1024, by=1):
+    """Add to a dict of counts that never has more than limit keys; the rest is counted as None."""
     if key not in counts and len(counts) >= limit:
         key = None
-    counts[key] = counts.get(key, 0) + 1
+    counts[key] = counts.get(key, 0) + by
 
 
 def _interleave(spans, now):

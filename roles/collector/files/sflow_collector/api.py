@@ -38,6 +38,7 @@ class Api:
 
     def __call__(self, request):
         self.requests += 1
+        self.core.flush()
         handler = self.paths.get(request.path)
         if handler is not None:
             return handler(request)

@@ -25,7 +25,7 @@ def main(arguments=None):
         return 2
     try:
         return options.run(options)
-    except (settings.SettingsError, capture.CaptureError) as error:
+    except ValueError as error:  # settings, captures and decoders say what is wrong with them
         sys.stderr.write("sflow-collector: %s\n" % error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -53,6 +53,8 @@ def build_parser():
     replay.add_argument("--groups", metavar="FILE", help="groups.json; the traffic between them is printed as well")
     replay.add_argument("--max-agents", type=int, default=account.MAX_AGENTS, metavar="N",
                         help="most agents in the account (default: %(default)s)")
+    replay.add_argument("--decoder", choices=("auto", "scalar", "batch"), default="auto",
+                        help="which decoder; auto takes the batch decoder where numpy is (default: %(default)s)")
     replay.set_defaults(run=run_replay)
 
     decode = commands.add_parser("decode", help="every sample of a capture file",
@@ -112,7 +114,8 @@ def _open(name):
 def run_replay(options):
     """sflow-collector replay"""
     now = [0]
-    collector = core.Collector(options.max_agents, options.groups, clock=lambda: now[0])
+    collector = core.create(options.decoder, max_agents=options.max_agents, groups_path=options.groups,
+                            clock=lambda: now[0])
     if collector.groups_file.problem:
         raise settings.SettingsError("groups: %s" % collector.groups_file.problem)
     with _open(options.file) as stream:
@@ -121,10 +124,10 @@ def run_replay(options):
             now[0] = max(now[0], time_ms)
             if number == 1:
                 collector.started = time_ms
-            collector.receive(data, len(data), source, now[0])
+            collector.take(data, len(data), source, now[0])
             progress.step(number)
         progress.done()
-    collector.flush(now[0])
+    collector.flush()
     if options.json:
         for piece in views.fleet(collector, (), "", 0, len(collector.account.agents)):
             sys.stdout.write(piece.decode("ascii"))

@@ -49,8 +49,16 @@ class Collector:
             if sample.packet is not None:
                 self.traffic.add(sample.packet, sample.words["rate"], now)
 
-    def flush(self, now):
+    def take(self, data, length, source, now):
+        """Take one datagram now or with the next batch; flush() makes sure that it is accounted for."""
+        self.receive(data, length, source, now)
+
+    def flush(self):
         """Account for everything received so far; the scalar decoder holds nothing back."""
+
+    def forget(self):
+        """Begin with an empty account."""
+        self.account = account.Account(self.account.max_agents)
 
     def poll_groups(self):
         """Follow the groups file; the problem when it has just become unusable, else None."""
@@ -62,3 +70,20 @@ class Collector:
     def regroup(self):
         """Use the groups of the file from now on."""
         self.traffic.regroup(self.groups_file.groups)
+
+
+def create(decoder, **options):
+    """A collector with the decoder asked for: "scalar", "batch", or "auto", which is batch where numpy is."""
+    if decoder == "scalar":
+        return Collector(**options)
+    try:
+        from .batch import BatchCollector
+    except ImportError as error:
+        if decoder == "batch":
+            raise ValueError("the batch decoder needs numpy: %s" % error) from None
+        out = Collector(**options)
+        out.decoder_reason = "numpy is not there: %s" % error
+        return out
+    out = BatchCollector(**options)
+    out.decoder_reason = "numpy is there" if decoder == "auto" else "asked for"
+    return out

@@ -35,8 +35,8 @@ class Service:
 
     def __init__(self, settings):
         self.settings = settings
-        self.core = core.Collector(settings.max_agents, settings.groups, settings.window_seconds,
-                                   max_volume=settings.max_volume)
+        self.core = core.create(settings.decoder, max_agents=settings.max_agents, groups_path=settings.groups,
+                                window_s=settings.window_seconds, max_volume=settings.max_volume)
         self.selector = selectors.DefaultSelector()
         self.running = False
         self.save_failed = None
@@ -68,7 +68,7 @@ class Service:
             self.core.restored = state.load(self.core.account, folder)
         except (OSError, ValueError) as error:
             log("state: %s: %s; beginning with an empty account" % (os.path.join(folder, state.FILE), error))
-            self.core.account = type(self.core.account)(self.settings.max_agents)
+            self.core.forget()
 
     def run(self):
         """Serve until SIGTERM or SIGINT."""
@@ -101,7 +101,7 @@ class Service:
 
     def _tick(self):
         """Once a second: drops, deadlines, the groups file, the saved state, the watchdog."""
-        self.core.flush(self.core.clock())
+        self.core.flush()
         self.core.udp["kernel_drops"] = udp.kernel_drops(self.sock)
         self.web.expire()
         problem = self.core.poll_groups()
@@ -132,7 +132,7 @@ class Service:
 
     def close(self):
         """Save the account and let go of everything."""
-        self.core.flush(self.core.clock())
+        self.core.flush()
         if self._child is not None:
             os.waitpid(self._child, 0)
             self._child = None

@@ -17,6 +17,7 @@ from . import account as accounts
 FORMAT = 1
 FILE = "account.json"
 MAX_BYTES = 512 << 20
+IDENTITY = frozenset(["agent", "source_high", "source_low", "high", "low", "sub_agent"])  # given when the row is made
 
 
 def to_plain(account):
@@ -63,9 +64,7 @@ def _restore_agent(each, account, continues):
         row = account.stream(bytes.fromhex(source), address, sub_agent, int(values["first"]))
         if row is None:
             continue
-        number = account.streams.agent[row]
-        account.streams.fill(row, values)
-        account.streams.agent[row] = number
+        account.streams.fill(row, {name: values[name] for name in values if name not in IDENTITY})
         if not continues:
             account.streams.running[row] = 0
             account.streams.has_before[row] = 0
@@ -81,7 +80,7 @@ def _restore_agent(each, account, continues):
         row = account.point(agent, int(values["source"]))
         if row is None:
             continue
-        account.points.fill(row, dict(values, agent=agent.number))
+        account.points.fill(row, dict(values, agent=agent.number, kept_at=0))
         if values.get("name") is not None or values.get("speed") is not None:
             kept = account.kept.setdefault(row, accounts.Kept())
             kept.name, kept.speed = values.get("name"), values.get("speed")

@@ -78,7 +78,9 @@ class Traffic:
         return self.seconds[self.current]
 
     def tally(self, second, key, frames, size):
-        """Add to a pair key of a second."""
+        """Add to a pair key of a second; a sampling rate of 0 stands for no frames."""
+        if not frames:
+            return
         entry = second.get(key)
         if entry is None:
             if len(second) >= MAX_PAIRS:

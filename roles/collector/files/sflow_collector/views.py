@@ -312,7 +312,7 @@ def pairs(core):
     now = core.clock()
     names = core.traffic.groups.names
     out = {}
-    for key, (frame_rate, byte_rate) in core.traffic.rates(now).items():
+    for key, (frame_rate, byte_rate) in sorted(core.traffic.rates(now).items()):
         source, target, kind, ipv6 = traffic.split_key(key)
         pair = out.setdefault((source, target), {
             "source": names[source], "target": names[target], "frames": dict(tcp_udp=0.0, icmp=0.0, other=0.0),
@@ -343,7 +343,7 @@ def vizceral(core):
     inwards = [dict(normal=0, warning=0, danger=0) for _name in names]
     outwards = [dict(normal=0, warning=0, danger=0) for _name in names]
     layers = [{} for _name in names]
-    for key, (frame_rate, _bytes) in core.traffic.rates(now).items():
+    for key, (frame_rate, _bytes) in sorted(core.traffic.rates(now).items()):
         source, target, kind, ipv6 = traffic.split_key(key)
         if (source == REST) == (target == REST):
             continue

@@ -1,0 +1,165 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tools of the batch decoder: words at any byte offset, a hash index, and prefixes as sorted intervals.
+
+Needs numpy, from 1.13 (Ubuntu 18.04) to the newest.
+"""
+
+import os
+import sys
+
+import numpy as np
+
+PROBES = 8
+
+
+class Memory:
+    """A buffer of bytes from which many windows of 32-bit words are taken at once.
+
+    A view with a stride of one byte has a window at every offset; indexing it gathers the windows, aligned or not.
+    """
+
+    PAD = 256  # a window may reach past the last datagram, never past the buffer
+
+    def __init__(self, size):
+        self.bytes = np.zeros(size + self.PAD, "u1")
+        self.view = memoryview(self.bytes)
+        self._windows = {}
+
+    def words(self, offsets, count):
+        """(len(offsets), count) words in the byte order of this machine."""
+        size = 4 * count
+        windows = self._windows.get(size)
+        if windows is None:
+            windows = self._windows[size] = np.ndarray(
+                (len(self.bytes) - size + 1,), "V%d" % size, self.bytes, strides=(1,))
+        out = windows[offsets].view("u4")
+        if sys.byteorder == "little":
+            out.byteswap(True)
+        return out.reshape(len(offsets), count)
+
+    def byte(self, offsets):
+        """One byte at every offset, as int64."""
+        return self.bytes[offsets].astype("i8")
+
+
+def pair(high, low):
+    """Two columns of 32-bit words as one of 64 bits."""
+    return high.astype("u8") << np.uint64(32) | low
+
+
+class Index:
+    """Open addressing from keys of several 64-bit columns to row numbers; salted, so nobody can aim at it.
+
+    It may forget (a crowded place, a row that got another key): whoever finds nothing asks the dict of the account
+    and adds the row again. It never errs: same(rows, which) has the last word on every candidate.
+    """
+
+    def __init__(self, capacity, columns):
+        bits = max(8, (2 * capacity).bit_length())
+        salt = np.frombuffer(os.urandom(8 * (columns + 1)), "u8") | np.uint64(1)
+        self.salt = [salt[place] for place in range(columns + 1)]
+        self.shift = np.uint64(64 - bits)
+        self.places = np.zeros((1 << bits) + PROBES, "i4")  # row + 1
+
+    def hash(self, columns):
+        """Where to look first for every key."""
+        total = columns[0] * self.salt[0]
+        for column, salt in zip(columns[1:], self.salt[1:]):
+            total += column * salt
+        total ^= total >> np.uint64(31)
+        total *= self.salt[-1]
+        return (total >> self.shift).astype("i8")
+
+    def find(self, places, same):
+        """The row of every key, -1 where it is not known."""
+        rows = self.places[places].astype("i8") - 1
+        found = same(np.maximum(rows, 0), slice(None)) & (rows >= 0)
+        if found.all():
+            return rows
+        missing = np.flatnonzero(~found)
+        rows[missing] = np.where(rows[missing] < 0, -1, -2)
+        missing = missing[rows[missing] == -2]
+        for step in range(1, PROBES):
+            if not len(missing):
+                break
+            candidates = self.places[places[missing] + step].astype("i8") - 1
+            match = same(np.maximum(candidates, 0), missing) & (candidates >= 0)
+            rows[missing] = np.where(match, candidates, np.where(candidates < 0, -1, -2))
+            missing = missing[~match & (candidates >= 0)]
+        rows[missing] = -1
+        return rows
+
+    def add(self, place, row):
+        """Remember a row; when its places are all taken, one of them is given up."""
+        for step in range(PROBES):
+            if not self.places[place + step]:
+                break
+        self.places[place + step] = row + 1
+
+
+def intervals(groups, bits):
+    """The prefixes of one family as [(first address, group number)], nested ones cut out of their parents."""
+    prefixes = sorted((network << (bits - size), size, number)
+                      for size, table in groups.prefixes[bits].items() for network, number in table.items())
+    bounds, stack = {0: 0}, [(1 << bits, 0)]
+    for start, size, number in prefixes:
+        while stack[-1][0] <= start:
+            end = stack.pop()[0]
+            bounds[end] = stack[-1][1]
+        bounds[start] = number
+        stack.append((start + (1 << (bits - size)), number))
+    while len(stack) > 1:
+        end = stack.pop()[0]
+        bounds[end] = stack[-1][1]
+    bounds.pop(1 << bits, None)
+    return sorted(bounds.items())
+
+
+class Prefixes:
+    """The group of many addresses at once, the same answer as Groups.find.
+
+    IPv4: a table of all /16; only where one is divided, a search among the intervals. IPv6: a search by the upper
+    64 bits; only where these are divided, Groups.find.
+    """
+
+    MIXED = -1
+
+    def __init__(self, groups):
+        self.groups = groups
+        four = intervals(groups, 32)
+        self.starts4 = np.array([start for start, _number in four], "u4")
+        self.groups4 = np.array([number for _start, number in four], "i4")
+        blocks = np.arange(1 << 16, dtype="u4") << np.uint32(16)
+        first = np.searchsorted(self.starts4, blocks, "right") - 1
+        last = np.searchsorted(self.starts4, blocks | np.uint32(0xFFFF), "right") - 1
+        self.blocks = np.where(first == last, self.groups4[first], self.MIXED).astype("i4")
+        upper, divided = {}, set()
+        for start, number in intervals(groups, 128):
+            upper[start >> 64] = number  # the last one of a divided place is what goes on behind it
+            if start & ((1 << 64) - 1):
+                divided.add(start >> 64)
+        for place in divided:
+            if place + 1 < 1 << 64:
+                upper.setdefault(place + 1, upper[place])
+        for place in divided:
+            upper[place] = self.MIXED
+        six = sorted(upper.items())
+        self.starts6 = np.array([start for start, _number in six], "u8")
+        self.groups6 = np.array([number for _start, number in six], "i4")
+
+    def find4(self, addresses):
+        """Groups of IPv4 addresses (uint32)."""
+        out = self.blocks[addresses >> np.uint32(16)]
+        mixed = np.flatnonzero(out < 0)
+        if len(mixed):
+            out[mixed] = self.groups4[np.searchsorted(self.starts4, addresses[mixed], "right") - 1]
+        return out
+
+    def find6(self, high, low):
+        """Groups of IPv6 addresses (two uint64)."""
+        out = self.groups6[np.searchsorted(self.starts6, high, "right") - 1]
+        for place in np.flatnonzero(out < 0).tolist():
+            out[place] = self.groups.find(int(high[place]).to_bytes(8, "big") + int(low[place]).to_bytes(8, "big"))
+        return out

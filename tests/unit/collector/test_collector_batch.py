@@ -1,0 +1,207 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The batch decoder against the scalar one: the same datagrams must give the same account."""
+
+import json
+import random
+
+import pytest
+import sflow_generator as gen
+from sflow_collector import core, state, views
+from test_collector_hostile import mutate, seeds
+
+np = pytest.importorskip("numpy")
+hypothesis = pytest.importorskip("hypothesis")
+st = hypothesis.strategies
+
+SOURCES = [views.parse_address(text) for text in ("192.0.2.1", "192.0.2.2", "2001:db8::1")]
+T0 = 1700000000000
+
+
+def both(datagrams, mapping=None, tmp_path=None, batches=(), **options):
+    """(scalar, batch) collectors that took (data, source, time); batches: after how many the batch ends."""
+    if mapping is not None:
+        (tmp_path / "groups.json").write_text(json.dumps(mapping))
+        options["groups_path"] = str(tmp_path / "groups.json")
+    now = [T0]
+    pair = [core.create(name, clock=lambda: now[0], **options) for name in ("scalar", "batch")]
+    for number, (data, source, time) in enumerate(datagrams):
+        now[0] = max(now[0], time)
+        for collector in pair:
+            collector.take(data, len(data), source, now[0])
+        if number in batches:
+            pair[1].flush()
+    pair[1].flush()
+    return pair
+
+
+def picture(collector):
+    """Everything an account says, in a form that can be compared."""
+    account = collector.account
+    plain = state.to_plain(account)
+    for agent in plain["agents"]:
+        agent["streams"].sort(key=lambda item: item[0])
+        agent["points"].sort(key=lambda item: item["source"])
+    plain["agents"].sort(key=lambda item: (item["address"], item["sub_agent"]))
+    plain.update(errors=account.errors, error_sources=account.error_sources, unknown=account.unknown,
+                 unknown_samples=account.unknown_samples, not_ip=collector.traffic.not_ip,
+                 kept={(account.points.agent[row], account.points.source[row]):
+                       (kept.time, kept.data, kept.previous_time, kept.previous)
+                       for row, kept in account.kept.items()})
+    # The order in which agents appear may differ within a batch; their numbers are not part of the account.
+    names = [(agent.address, agent.sub_agent) for agent in account.by_number]
+    plain["kept"] = {(names[key[0]], key[1]): value for key, value in plain["kept"].items()}
+    for agent in plain["agents"]:
+        for _source, values in agent["streams"]:
+            del values["agent"]
+        for values in agent["points"]:
+            del values["agent"]
+    plain["traffic"] = {second: {key: tuple(entry) for key, entry in table.items()}
+                        for second, table in collector.traffic.seconds.items() if table}
+    return plain
+
+
+def assert_equal(pair):
+    scalar, batch = picture(pair[0]), picture(pair[1])
+    for name in scalar:
+        assert batch[name] == scalar[name], name
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fleet(seed, tmp_path):
+    fleet, choice = gen.Fleet(60, seed=seed), random.Random(seed)
+    datagrams = [(fleet.send(choice.randrange(60)), SOURCES[number % 2 if seed else 0], T0 + number * 7)
+                 for number in range(3000)]
+    pair = both(datagrams, fleet.mapping, tmp_path, batches={100, 110, 1500})
+    assert_equal(pair)
+    assert pair[1].account.kept and len(picture(pair[1])["traffic"]) > 1
+    assert views.pairs(pair[0]) == views.pairs(pair[1])
+
+
+def test_loss_order_duplicates_and_restarts():
+    fleet, choice = gen.Fleet(30, seed=9), random.Random(9)
+    sent = []
+    for number in range(6000):
+        agent = choice.randrange(30)
+        if choice.random() < 0.002:
+            fleet.sequence[agent] = 1
+            sent.append(fleet.send(agent, uptime=choice.randrange(1000)))
+        else:
+            sent.append(fleet.send(agent))
+    for place in range(0, len(sent) - 40, 7):
+        if choice.random() < 0.3:
+            other = place + choice.randrange(1, 40)
+            sent[place], sent[other] = sent[other], sent[place]
+    sent = [data for data in sent if choice.random() > 0.05]
+    sent += [choice.choice(sent[-500:]) for _unused in range(200)]
+    pair = both([(data, SOURCES[0], T0 + number * 3) for number, data in enumerate(sent)],
+                batches=set(range(0, 6000, 777)))
+    assert_equal(pair)
+    sums = [pair[1].account.sums(agent) for agent in pair[1].account.by_number]
+    assert all(sum(each[name] for each in sums) for name in ("lost", "out_of_order", "duplicates", "restarts"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_mutated(seed, tmp_path):
+    choice = random.Random(seed)
+    datagrams = [(mutate(choice, choice.choice(seeds())) if choice.random() < 0.7 else choice.choice(seeds()),
+                  choice.choice(SOURCES), T0 + number) for number in range(3000)]
+    assert_equal(both(datagrams, gen.Fleet(1).mapping, tmp_path, max_agents=200, batches={1000}))
+
+
+def test_rates_and_data_sources_that_change():
+    choice = random.Random(2)
+    datagrams = []
+    for number in range(1, 2000):
+        samples = [gen.flow_sample([gen.raw_header(gen.frame("10.0.0.1", "10.0.0.2"))], choice.randrange(1 << 32)
+                                   if choice.random() < 0.02 else number * 4 + place,
+                                   (0, choice.randrange(1, 4)), 400 if choice.random() < 0.97 else 1000, number,
+                                   place) for place in range(choice.randrange(5))]
+        datagrams.append((gen.datagram("192.0.2.%d" % (number % 5), number // 5, samples), SOURCES[0], T0 + number))
+    assert_equal(both(datagrams))
+
+
+def test_many_samples_and_records():
+    empty = gen.tagged(3, gen.words(1, 0, 2, 400, 1, 0, 0, 0, 0, 0, 0))
+    record = gen.raw_header(gen.frame("10.0.0.1", "10.0.0.2"))
+    many = [gen.datagram("192.0.2.1", 1, [empty] * 170), gen.datagram("192.0.2.1", 2, [gen.tagged(7, b"")] * 250),
+            gen.datagram("192.0.2.1", 3, [gen.flow_sample([gen.timestamp()] * 40 + [record])]),
+            gen.datagram("192.0.2.1", 4, [gen.counter_sample([gen.port_name("x")] * 50)], count=9),
+            gen.datagram("192.0.2.1", 5, [gen.flow_sample([gen.tagged(5000, b"")] * 60, count=61)] * 3)]
+    fleet = gen.Fleet(40)
+    few = [fleet.send(number % 40) for number in range(100)]
+    assert_equal(both([(data, SOURCES[0], T0 + number) for number, data in enumerate(many + few)]))
+    lots = [gen.datagram("192.0.2.%d" % number, 1, [empty] * (30 + number)) for number in range(60)]
+    lots += [gen.datagram("192.0.2.%d" % number, 2, [gen.flow_sample([gen.timestamp()] * (20 + number) + [record])])
+             for number in range(60)]
+    assert_equal(both([(data, SOURCES[0], T0 + number) for number, data in enumerate(lots)]))
+
+
+def test_sources_and_agents_beyond_the_limit():
+    choice = random.Random(7)
+    datagrams = [(gen.datagram("10.9.%d.%d" % (choice.randrange(3), choice.randrange(100)), number,
+                               [gen.flow_sample([], source=(choice.randrange(3), choice.randrange(400)))] * 3),
+                  choice.choice(SOURCES), T0 + number) for number in range(4000)]
+    pair = both(datagrams, max_agents=50, batches={500, 2500})
+    assert_equal(pair)
+    assert pair[1].account.overflow["datagrams"] > 1000
+
+
+@hypothesis.given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 20) | st.integers(0, 2 ** 32 - 1),
+                                     st.integers(0, 5000) | st.integers(0, 2 ** 32 - 1), st.integers(0, 1) |
+                                     st.integers(0, 10 ** 6), st.integers(0, 2)), max_size=80))
+def test_any_sequence(steps):
+    now, datagrams = T0, []
+    for agent, sequence, uptime, after, samples in steps + [(5, n, n, 0, 0) for n in range(30)]:
+        now += after
+        datagrams.append((gen.datagram("192.0.2.%d" % agent, sequence, [
+            gen.flow_sample([], sequence, rate=uptime % 7, pool=sequence)] * samples + [
+            gen.counter_sample([gen.port_name("x")])] * (samples % 2), uptime=uptime), SOURCES[0], now))
+    assert_equal(both(datagrams))
+
+
+@hypothesis.given(st.lists(st.binary(max_size=120), min_size=30, max_size=60))
+def test_random_bodies(bodies):
+    datagrams = []
+    for number, body in enumerate(bodies):
+        datagrams.append((gen.datagram("192.0.2.1", number, [
+            gen.flow_sample([gen.raw_header(body)]), gen.flow_sample([gen.tagged(1, body)]), gen.tagged(3, body),
+            gen.flow_sample([gen.tagged(3, body), gen.tagged(4, body)]), gen.counter_sample([gen.tagged(2000, body)])]
+            ), SOURCES[0], T0 + number))
+        datagrams.append((b"\0\0\0\5\0\0\0\2" + body, SOURCES[1], T0 + number))
+    assert_equal(both(datagrams))
+
+
+def test_talkers_represent_all(tmp_path):
+    choice, datagrams = random.Random(5), []
+    for number in range(4000):
+        samples = [gen.flow_sample([gen.raw_header(gen.frame("10.0.0.%d" % choice.choice((1, 1, 1, 2)), "10.1.0.9"))])
+                   for _each in range(4)]
+        datagrams.append((gen.datagram("192.0.2.%d" % (number % 9), 1 + number // 9, samples), SOURCES[0], T0 + number))
+    for collector in both(datagrams, gen.Fleet(1).mapping, tmp_path):
+        found = {each["source"]: each["frames"] for each in views.talkers(collector, "Site0", "Site1")["talkers"]}
+        assert found["10.0.0.1"] == pytest.approx(3 * 400 * 1000, rel=0.2)
+        assert found["10.0.0.2"] == pytest.approx(400 * 1000, rel=0.2)
+
+
+def test_prefixes_against_groups():
+    from sflow_collector import groups, vectors
+    choice = random.Random(8)
+    for _unused in range(20):
+        mapping = {"INTERNET": []}
+        for number in range(40):
+            if number % 2:
+                cidr = "%s/%d" % (".".join(str(choice.randrange(4)) for _byte in range(4)), choice.randrange(33))
+            else:
+                cidr = "2001:db8::%x:%x:%x:%x/%d" % (choice.randrange(3), choice.randrange(3), choice.randrange(3),
+                                                     choice.randrange(3), choice.choice((0, 3, 32, 64, 65, 80, 126, 128)))
+            mapping["g%d" % number] = [cidr]
+        plain = groups.Groups(mapping)
+        fast = vectors.Prefixes(plain)
+        four = np.array([choice.getrandbits(32) & 0x07070707 for _each in range(500)], "u4")
+        assert fast.find4(four).tolist() == [plain.find(value.to_bytes(4, "big")) for value in four.tolist()]
+        six = [0x20010db8 << 96 | choice.getrandbits(64) & 0x0003000300030003 for _each in range(300)] + [0, 2**128 - 1]
+        high = np.array([value >> 64 for value in six], "u8")
+        low = np.array([value & 2 ** 64 - 1 for value in six], "u8")
+        assert fast.find6(high, low).tolist() == [plain.find(value.to_bytes(16, "big")) for value in six]
