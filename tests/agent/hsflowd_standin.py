@@ -1383,7 +1383,9 @@ MODULES = (
     *("json", "kvm", "xen", "docker", "containerd", "k8s", "pcap", "epcap", "tcp", "ulog", "nflog", "psample"),
     *("dropmon", "nvml", "ovs", "cumulus", "dent", "opx", "sonic", "dbus", "systemd", "eapi", "nlroute", "vpp"),
 )
-PACKET_MODULES = ("pcap", "epcap", "ulog", "nflog", "psample", "dropmon")
+# these share the sub-agent of the packet samples, whether they take samples or not
+PACKET_MODULES = ("pcap", "epcap", "ulog", "nflog", "psample", "dropmon", "tcp", "json", "opx", "sonic", "vpp")
+PACKET_MODULES_IF_MARKING = ("docker", "containerd", "k8s", "systemd")
 WORKING_MODULES = ("pcap", "tcp", "json")
 
 
@@ -1733,6 +1735,13 @@ def tcp_record(info, outgoing):
 # ---------------------------------------------------------------------------
 
 
+TELEMETRY = (
+    *("flow_samples", "counter_samples", "rtmetric_samples", "rtflow_samples", "datagrams", "dropped_samples"),
+    *("flow_samples_suppressed", "counter_samples_suppressed", "event_samples", "event_samples_suppressed"),
+    "flow_samples_unknown",
+)
+
+
 class Exit(Exception):
     def __init__(self, status):
         Exception.__init__(self, status)
@@ -1764,8 +1773,8 @@ class Poller:
 
 
 class Daemon:
-    # the first write of the output file was seen 3.6 to 4.3 s after the start of the real daemon
-    SETTLE = (3.6, 4.3)
+    # the first tick of the real daemon, with the output file and perhaps counters, comes this long after its start
+    SETTLE = (0.5, 4.3)
 
     def __init__(self, options, log):
         self.options = options
@@ -1792,7 +1801,7 @@ class Daemon:
         self.suppressed = False
         self.reopen_in = 0
         self.last_complaint = None
-        self.counts = {"datagrams": 0, "flow_samples": 0, "counter_samples": 0, "dropped_samples": 0}
+        self.counts = dict.fromkeys(TELEMETRY, 0)
         self.stopping = False
         self.json_sockets = []
 
@@ -2043,8 +2052,8 @@ class Daemon:
     def on_usr1(self, _number, _frame):
         self.log("Received SIGUSR1")
         if self.since("2.1.03-1"):
-            for name in sorted(self.counts):
-                self.log("%s=%d" % (name, self.counts[name]))
+            for name in TELEMETRY:
+                self.log("%s=%d" % (name, self.counts.get(name, 0)))
         self.log("hsflowd version %s (stand-in, not the real agent)" % VERSION.split("-")[0])
         self.log.flush()
 
@@ -2202,6 +2211,7 @@ class Daemon:
     def take(self, tap, data, length):
         frame = split_frame(tap.interface, data, length)
         if frame is None:
+            self.counts["flow_samples_unknown"] += 1
             return
         protocol, frame_length, stripped, header = frame
         state = self.samplers.setdefault(tap.interface.index, [0, 0])
@@ -2253,7 +2263,11 @@ class Daemon:
 
     def sub_agent(self):
         number = self.config["subagentid"]
-        packets = any(name in self.modules for name in PACKET_MODULES)
+        packets = any(name in self.modules for name in PACKET_MODULES) or any(
+            self.config.objects[name].get("marktraffic", False)
+            for name in PACKET_MODULES_IF_MARKING
+            if name in self.modules
+        )
         return number + 1 if self.since("2.1.03-1") and not packets else number
 
     def flush(self):
