@@ -12,6 +12,7 @@ python36=$(tests/images/python36.sh) || {
 }
 if [ ! -e .venv-3.6/.ready ]; then
   "$python36/bin/python3.6" -m venv .venv-3.6
+  .venv-3.6/bin/pip install --quiet --upgrade "pip==21.3.1" 2>/dev/null  # the one it brings does not know today's wheels
   .venv-3.6/bin/pip install --quiet --disable-pip-version-check -r tests/unit/requirements-3.6.txt \
     2> >(grep -v 'is ignored: it is\|DEPRECATION\|SELinux' >&2)
   touch .venv-3.6/.ready

@@ -15,7 +15,7 @@ def can_ask():
     """Whether this process may make a mount namespace."""
     if shutil.which("unshare") is None:
         return False
-    return subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
+    return subprocess.run(["unshare", "-m", "true"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False).returncode == 0
 
 
 def unpack(package, directory):
@@ -25,7 +25,7 @@ def unpack(package, directory):
 
 
 def release_of(package):
-    shown = subprocess.run(["dpkg-deb", "-f", str(package), "Version"], check=True, capture_output=True, text=True)
+    shown = subprocess.run(["dpkg-deb", "-f", str(package), "Version"], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     return shown.stdout.strip()
 
 
@@ -33,7 +33,7 @@ def takes(daemon, config):
     """(True or False, output): with an empty /proc a good configuration ends at the scan of the interfaces."""
     script = 'mount -t tmpfs none /proc && exec timeout 2 "$0" -d -f "$1" -p /nonexistent -o /dev/null -l /nonexistent'
     command = ["unshare", "-m", "--propagation", "private", "sh", "-c", script, daemon, str(config)]
-    run = subprocess.run(command, capture_output=True, check=False)
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     output = run.stdout.decode("utf-8", "replace") + run.stderr.decode("utf-8", "replace")
     if REFUSED in output or run.returncode == 11:  # 11: a crash, as some releases do on a bad regular expression
         return False, output

@@ -166,7 +166,7 @@ def test_tshark_agrees(agent, tmp_path):
     with path.open("wb") as handle:
         handle.write(struct.pack("<IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
         handle.write(struct.pack("<IIII", 0, 0, total, total) + ip + udp + data)
-    shown = subprocess.run([tshark, "-r", str(path), "-V"], check=True, capture_output=True, text=True).stdout
+    shown = subprocess.run([tshark, "-r", str(path), "-V"], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True).stdout
     # no more than the heads: tshark 4.0 does not step over the counter records that it does not know
     assert "Agent address: 192.0.2.77" in shown
     assert "Sub-agent ID: 100001" in shown
@@ -316,4 +316,4 @@ def test_samples_of_loopback(agent, built, version, tags, rate):
 
 def loadable(path):
     code = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
-    return subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False).returncode == 0
+    return subprocess.run([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False).returncode == 0
