@@ -139,7 +139,8 @@ def hsflowd_downloads(hostvars, hosts, directory):
         package = info.get("package") or {}
         if not source.get("url") or source["url"].startswith("file://"):
             continue
-        if not (package.get("installed") and package.get("version") == plan.get("version")):
+        # After an interrupted run the package is installed again.
+        if info.get("pending") or not (package.get("installed") and package.get("version") == plan.get("version")):
             found[source["url"]] = {
                 "url": source["url"],
                 "dest": hsflowd_cached(source, directory),

@@ -325,8 +325,7 @@ class _Plan:
         if not isinstance(attributes, dict):
             self.problems.append("%s is %r, not a mapping of attributes" % (where, attributes))
             return None
-        if not self.since(where, OBJECTS[name][1]):
-            return None
+        known_object = self.since(where, OBJECTS[name][1])
         canonical = {k.lower(): k for k in rows}
         words = {}
         for key in attributes:
@@ -342,6 +341,8 @@ class _Plan:
                     self.problems.append("%s.%s is there twice" % (where, known))
                 words[known] = self.word("%s.%s" % (where, key), rows[known], attributes[key])
         inner = [{"name": r[1], "value": words[r[1]]} for r in ROWS if r[0] == name and words.get(r[1]) is not None]
+        if not known_object:
+            return None
         self.statements.append({"name": name, "block": inner})
         return {s["name"]: s["value"] for s in inner}
 

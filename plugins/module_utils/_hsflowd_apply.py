@@ -23,6 +23,7 @@ import time
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_host as host
 
 PREVIOUS = host.CONFIG + ".previous"
+CANDIDATE = "/etc/.hsflowd.conf.candidate"
 PID_FILE = "/var/run/hsflowd.pid"
 PREFIX = "netviz-"  # of the drop-ins that are ours
 DPKG_OPTIONS = ("--force-confdef", "--force-confold")
@@ -35,6 +36,9 @@ class Failed(Exception):
         Exception.__init__(self, message)
         self.message = message
         self.words = words.strip()
+
+    def __str__(self):
+        return self.message
 
 
 def run(command, timeout=60, **environment):
@@ -172,7 +176,10 @@ class Transaction:
         p = self.p
         package = host.package()[0]
         installed = package["version"] if package["installed"] else None
-        self.package_due = bool(p["package_manage"]) and installed != p["package_version"]
+        # An interrupted run may have left half a package, or no copy of it for the way back from the next one.
+        interrupted = recorded()
+        again = interrupted is not None and interrupted["version"] != p["package_version"]
+        self.package_due = bool(p["package_manage"]) and (installed != p["package_version"] or again)
         if self.package_due:
             self.changes.append("package")
             self.diff.append(
@@ -215,7 +222,11 @@ class Transaction:
     def apply(self):
         p = self.p
         try:
-            self.before = recorded() or snapshot()
+            self.before = recorded()
+            if self.before is None:
+                self.before = snapshot()
+            else:
+                self.touched = {"package", "files", "enabled", "service"}
             write(host.PENDING, json.dumps(self.before).encode("utf-8"), 0o600)
         except OSError as error:
             raise Failed(
@@ -307,12 +318,11 @@ class Transaction:
     def check_candidate(self):
         if not os.path.exists(host.BINARY):
             raise Failed("%s is not there after the installation" % host.BINARY)
-        candidate = "/etc/.hsflowd.conf.candidate"
-        write(candidate, self.p["config"].encode("utf-8"))
+        write(CANDIDATE, self.p["config"].encode("utf-8"))
         try:
-            words = validate(candidate, self.execute)
+            words = validate(CANDIDATE, self.execute)
         finally:
-            delete(candidate)
+            delete(CANDIDATE)
         if words is not None:
             raise Failed("hsflowd %s rejects the configuration" % (host.package()[0]["version"] or ""), words)
 
@@ -501,15 +511,50 @@ class Transaction:
             self.note.append(
                 "no copy of the package was kept (%s); a later upgrade cannot go back to it" % error.strerror
             )
-        for path in glob.glob(host.STATE + "/hsflowd_*"):
-            if path != kept:
-                delete(path)
+        if not self.p["keep_record"]:
+            _prune(kept)
 
     def sweep(self):
         """Removes what an interrupted run or dpkg left beside the configuration, and the record last."""
         for path in glob.glob("/etc/.hsflowd.conf.*") + glob.glob(host.CONFIG + ".dpkg-*"):
             delete(path)
-        delete(host.PENDING)
+        if not self.p["keep_record"]:
+            delete(host.PENDING)
+
+    # what the proof said of a change whose record was kept
+
+    def go_back(self, new_host):
+        """Undoes a change that came into effect here, but whose telemetry did not arrive."""
+        self.before = recorded()
+        if self.before is None:
+            raise Failed("there is no record of the state before, so nothing was changed")
+        if self.before["version"] is None and new_host == "stop":
+            self.systemctl("stop", host.UNIT)
+            self.systemctl("disable", host.UNIT)
+            left = "the agent is new to this host, so it is stopped and not enabled"
+        else:
+            self.touched = {"package", "files", "enabled", "service"}
+            present = glob.glob(os.path.join(host.DROP_INS, PREFIX + "*.conf"))
+            self.drop_ins_due = dict.fromkeys(present)
+            left = self.restore()
+        settle()
+        return left
+
+
+def settle():
+    """Forgets the state before; the present one stays. Returns whether there was a record."""
+    found = os.path.exists(host.PENDING)
+    delete(host.PENDING)
+    package = host.package()[0]
+    _prune(_kept(package["version"]) if package["installed"] else None)
+    _remove_empty(host.STATE)
+    return found
+
+
+def _prune(kept):
+    for path in glob.glob(host.STATE + "/hsflowd_*"):
+        if path != kept:
+            delete(path)
 
 
 def remove(parameters, check, execute=run):

@@ -160,27 +160,30 @@ def same_address(one, other):
 def needed_libraries(path):
     """DT_NEEDED of an ELF file, read here because ldd would start a program per module; None when it is no ELF file."""
     data = read(path) or b""
-    if data[:4] != b"\x7fELF" or len(data) < 64:
+    if data[:4] != b"\x7fELF" or len(data) < 52:
         return None
     wide, order = data[4:5] == b"\x02", "<" if data[5:6] == b"\x01" else ">"
     try:
-        at, section, entry = ((40, 58), "IIQQQQIIQQ", "qQ") if wide else ((32, 46), "IIIIIIIIII", "iI")
-        offset = struct.unpack_from(order + ("Q" if wide else "I"), data, at[0])[0]
-        size, count = struct.unpack_from(order + "HH", data, at[1])
-        section, entry = order + section, order + entry
-        sections = [struct.unpack_from(section, data, offset + i * size) for i in range(count)]
-        names = []
-        for head in sections:
-            if head[1] != 6:  # SHT_DYNAMIC; its link is the table of strings
-                continue
-            strings = sections[head[6]][4]
-            for at in range(head[4], head[4] + head[5], struct.calcsize(entry)):
-                tag, value = struct.unpack_from(entry, data, at)
-                if tag == 1:  # DT_NEEDED
-                    begin = strings + value
-                    names.append(data[begin : data.index(b"\0", begin)].decode("ascii", "replace"))
-        return names
-    except (struct.error, IndexError, ValueError):
+        offset = struct.unpack_from(order + ("Q" if wide else "I"), data, 32 if wide else 28)[0]
+        size, count = struct.unpack_from(order + "HH", data, 54 if wide else 42)
+        segments = []  # (type, offset in the file, address, bytes in the file)
+        for at in range(offset, offset + size * count, size):
+            fields = struct.unpack_from(order + ("IIQQQQ" if wide else "IIIII"), data, at)
+            segments.append(
+                (fields[0], fields[2], fields[3], fields[5]) if wide else (fields[0],) + fields[1:3] + fields[4:5]
+            )
+        entry = order + ("qQ" if wide else "iI")
+        entries = [
+            struct.unpack_from(entry, data, at)
+            for segment in segments
+            if segment[0] == 2  # PT_DYNAMIC
+            for at in range(segment[1], segment[1] + segment[3], struct.calcsize(entry))
+        ]
+        strings = next(value for tag, value in entries if tag == 5)  # DT_STRTAB, an address
+        start = next(s[1] + strings - s[2] for s in segments if s[0] == 1 and s[2] <= strings < s[2] + s[3])  # PT_LOAD
+        names = [start + value for tag, value in entries if tag == 1]  # DT_NEEDED
+        return [data[at : data.index(b"\0", at)].decode("ascii", "replace") for at in names]
+    except (struct.error, IndexError, ValueError, StopIteration):
         return None
 
 

@@ -19,9 +19,12 @@ author:
   - netviz.sflow contributors (@netviz)
 options:
   state:
-    description: Whether hsflowd is to be there.
+    description:
+      - Whether hsflowd is to be there.
+      - V(proved) and V(previous) end a change that was made with O(keep_record=true). V(proved) lets it stand,
+        V(previous) brings back the configuration, the package and the state of the service from before.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, proved, previous]
     default: present
   config:
     description: The whole text of C(/etc/hsflowd.conf). Required with O(state=present).
@@ -110,6 +113,18 @@ options:
     description: Whether the configuration before is kept as C(/etc/hsflowd.conf.previous).
     type: bool
     default: true
+  keep_record:
+    description:
+      - Whether the record of the state before outlives a change that came into effect, so that O(state=previous) can go back to it
+        when a proof from outside fails.
+      - Until O(state=proved) or O(state=previous) the host counts as one on which a run was interrupted.
+    type: bool
+    default: false
+  new_host:
+    description: What O(state=previous) does on a host that had no hsflowd before, remove it again or leave it there, stopped.
+    type: str
+    choices: [remove, stop]
+    default: remove
   keep_config:
     description: Whether O(state=absent) leaves C(/etc/hsflowd.conf).
     type: bool
@@ -174,6 +189,11 @@ words:
   description: What the daemon, dpkg or systemd said.
   returned: on failure
   type: str
+left:
+  description: The state that is left, as a sentence.
+  returned: with O(state=previous)
+  type: str
+  sample: the old configuration is back and the service is active
 notes:
   description: What did not work and does no harm.
   returned: success
@@ -192,7 +212,7 @@ from ansible.module_utils.urls import fetch_url
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_apply as engine
 
 SPEC = dict(
-    state=dict(type="str", choices=["present", "absent"], default="present"),
+    state=dict(type="str", choices=["present", "absent", "proved", "previous"], default="present"),
     config=dict(type="str"),
     drop_ins=dict(type="dict", default={}),
     package_manage=dict(type="bool", default=True),
@@ -216,6 +236,8 @@ SPEC = dict(
     download_timeout_seconds=dict(type="int", default=30),
     rollback=dict(type="bool", default=True),
     backup=dict(type="bool", default=True),
+    keep_record=dict(type="bool", default=False),
+    new_host=dict(type="str", choices=["remove", "stop"], default="remove"),
     keep_config=dict(type="bool", default=False),
     warnings=dict(type="list", elements="str", default=[]),
 )
@@ -276,6 +298,15 @@ def main():
             changes = engine.remove(p, module.check_mode)
             diff = [{"before": "".join(c + "\n" for c in changes), "after": ""}] if changes else []
             module.exit_json(changed=bool(changes), changes=changes, diff=diff)
+        if p["state"] == "proved":
+            if not module.check_mode:
+                engine.settle()
+            module.exit_json(changed=False, changes=[])
+        if p["state"] == "previous":
+            if engine.recorded() is None:
+                raise engine.Failed("there is no record of the state before, so nothing was changed")
+            left = "" if module.check_mode else transaction.go_back(p["new_host"])
+            module.exit_json(changed=True, changes=["previous"], left=left)
         changed = transaction.look()
         if not changed or module.check_mode:
             if changed and not transaction.package_due and not p["libraries"]:

@@ -1,0 +1,411 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The transaction, on a machine that is a directory and a few lines of pretence. The scenarios of molecule run it on real ones."""
+
+import json
+import os
+
+import pytest
+from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_apply as engine
+from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_host as host
+
+GOOD = "sflow {\n  polling = 20\n}\n"
+
+
+@pytest.mark.parametrize(
+    "status, out, good",
+    [
+        (1, "failed to read interfaces\n", True),
+        (124, "", True),
+        (
+            1,
+            "parse error at <polling><bad> on line 2 of /etc/x : expected integer\nfailed to read config file\n",
+            False,
+        ),
+        (1, "parse error in /etc/x: expected a closing '}'\nfailed to read interfaces\n", False),
+        (
+            1,
+            "parse error at <fifo></x> on line 2 of /etc/x : WARNING: path does not exist\nfailed to read interfaces\n",
+            True,
+        ),
+        (
+            1,
+            "/usr/sbin/hsflowd: /lib/libc.so.6: version `GLIBC_2.34' not found (required by /usr/sbin/hsflowd)\n",
+            False,
+        ),
+        (139, "", False),
+        (0, "", False),
+    ],
+)
+def test_the_daemons_verdict(status, out, good):
+    assert (engine.verdict(status, out) is None) == good
+
+
+def test_where_namespaces_are_not_allowed_the_daemon_runs_for_a_second():
+    calls = []
+
+    def execute(command, timeout=0):
+        calls.append(command[0])
+        return (1, "unshare: unshare failed: Operation not permitted\n") if command[0] == "unshare" else (124, "")
+
+    assert engine.validate("/x", execute) is None
+    assert calls == ["unshare", "timeout"]
+
+    def refuses(command, timeout=0):
+        return (1, "unshare: no\n") if command[0] == "unshare" else (1, "cannot open /var/run/netns/x\n")
+
+    assert engine.validate("/x", refuses) == "cannot open /var/run/netns/x"
+
+
+class Machine:
+    """dpkg, systemd and hsflowd, as far as the transaction sees them."""
+
+    def __init__(self, root):
+        self.root = root
+        self.package = None
+        self.enabled = self.active = False
+        self.running = None  # the configuration that the daemon started with
+        self.refuse = ""  # a text in the configuration that the daemon dies of
+        self.reject = ""  # a text that it does not parse
+        self.breaks = ""  # the first words of a command that fails
+        self.interrupt = ""  # the first words of a command that kills the run
+        self.log = []
+
+    def execute(self, command, timeout=60, **_environment):
+        line = " ".join(command)
+        self.log.append(line)
+        if self.interrupt and line.startswith(self.interrupt):
+            raise KeyboardInterrupt
+        if self.breaks and line.startswith(self.breaks):
+            return 1, "broken on purpose"
+        if command[0] == "dpkg-deb":
+            return 0, "Package: hsflowd\n"
+        if line.startswith("dpkg ") and "--install" in command:
+            with open(command[-1]) as stream:
+                self.package = stream.read()
+            host_binary(self.root, True)
+        elif line.startswith("dpkg --purge"):
+            self.package = None
+            host_binary(self.root, False)
+            engine.delete(host.CONFIG)
+        elif command[0] == "unshare":
+            with open(command[command.index("-f") + 1]) as stream:
+                bad = self.reject and self.reject in stream.read()
+            return 1, "parse error at <x>\nfailed to read config file\n" if bad else "failed to read interfaces\n"
+        elif command[0] == "systemctl":
+            self.systemctl([c for c in command[1:] if not c.startswith("-")])
+        elif command[0] == "journalctl":
+            return 0, "-- cursor: s=1\n" if "--show-cursor" in command else "it does not like %s\n" % self.refuse
+        return 0, ""
+
+    def systemctl(self, words):
+        action = words[0]
+        if action in ("enable", "disable"):
+            self.enabled = action == "enable"
+        elif action == "stop":
+            self.active = False
+        elif action in ("start", "restart"):
+            self.running = (host.read(host.CONFIG) or b"").decode()
+            self.active = not (self.refuse and self.refuse in self.running)
+            with open(host.AUTO, "w") as stream:
+                if self.active:
+                    stream.write("rev_start=1\nhostname=h\npolling=20\nsampling=400\ncollector=192.0.2.1\nrev_end=1\n")
+
+    def unit(self):
+        return {
+            "active_state": "active" if self.active else "inactive" if not self.refuse else "failed",
+            "unit_file_state": "enabled" if self.enabled else "disabled",
+            "n_restarts": 0,
+            "result": "success",
+            "main_pid": 1,
+            "running_seconds": 10.0,
+            "stale": [],
+        }
+
+
+def host_binary(root, there):
+    path = os.path.join(root, "hsflowd")
+    if there:
+        open(path, "w").close()
+    else:
+        engine.delete(path)
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    root = str(tmp_path)
+    made = Machine(root)
+    for name, path in (
+        ("CONFIG", "hsflowd.conf"),
+        ("AUTO", "hsflowd.auto"),
+        ("BINARY", "hsflowd"),
+        ("DROP_INS", "hsflowd.service.d"),
+        ("STATE", "state"),
+        ("PENDING", "state/hsflowd.pending"),
+        ("WANTS", "wants"),
+    ):
+        monkeypatch.setattr(host, name, os.path.join(root, path))
+    monkeypatch.setattr(engine, "PREVIOUS", os.path.join(root, "hsflowd.conf.previous"))
+    monkeypatch.setattr(engine, "CANDIDATE", os.path.join(root, ".hsflowd.conf.candidate"))
+    monkeypatch.setattr(engine, "PID_FILE", os.path.join(root, "hsflowd.pid"))
+    monkeypatch.setattr(host, "unit", made.unit)
+    monkeypatch.setattr(host, "mapped", lambda _pid: ["pcap"])
+    monkeypatch.setattr(
+        host,
+        "package",
+        lambda: (
+            {
+                "installed": made.package is not None,
+                "version": made.package,
+                "status": "install ok installed" if made.package else None,
+            },
+            "amd64",
+        ),
+    )
+    return made
+
+
+def parameters(machine, version="1", **more):
+    path = os.path.join(machine.root, "hsflowd-%s.deb" % version)
+    with open(path, "w") as stream:
+        stream.write(version)
+    found = {
+        "config": GOOD,
+        "drop_ins": {"netviz-log.conf": "[Service]\n"},
+        "package_manage": True,
+        "package_file": path,
+        "package_version": version,
+        "libraries": [],
+        "enabled": True,
+        "collectors": [{"ip": "192.0.2.1", "udpport": 6343}],
+        "agent_address": None,
+        "sampling": 400,
+        "polling": 20,
+        "modules": ["pcap"],
+        "ready_timeout_seconds": 2,
+        "grace_seconds": 0,
+        "lock_timeout_seconds": 3,
+        "rollback": True,
+        "backup": True,
+        "keep_config": False,
+        "keep_record": False,
+    }
+    found.update(more)
+    return found
+
+
+class Clock:
+    def __init__(self):
+        import time
+
+        self.now = time.time() - 1
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def work(machine, given):
+    clock = Clock()
+    transaction = engine.Transaction(given, machine.execute, clock, clock.sleep)
+    changed = transaction.look()
+    if changed:
+        transaction.apply()
+    return transaction
+
+
+def tree(root):
+    found = {}
+    for directory, _names, files in os.walk(root):
+        for name in files:
+            if not name.startswith("hsflowd-"):
+                found[os.path.relpath(os.path.join(directory, name), root)] = host.read(os.path.join(directory, name))
+    return found
+
+
+def test_a_virgin_host_gets_everything_and_the_second_run_does_nothing(machine):
+    first = work(machine, parameters(machine))
+    assert first.changes == ["package", "config", "drop-ins", "enabled", "service"]
+    assert (machine.package, machine.enabled, machine.active, machine.running) == ("1", True, True, GOOD)
+    assert not os.path.exists(host.PENDING)
+    before = tree(machine.root)
+    machine.log = []
+    assert work(machine, parameters(machine)).changes == []
+    assert machine.log == [] and tree(machine.root) == before
+
+
+def test_looking_changes_nothing(machine):
+    before = tree(machine.root)
+    transaction = engine.Transaction(parameters(machine), machine.execute)
+    assert transaction.look() and tree(machine.root) == before and machine.log == []
+    headers = [d["after_header"] for d in transaction.diff]
+    assert headers[0] == "package hsflowd" and host.CONFIG in headers
+
+
+def test_a_rejected_configuration_is_never_put_in_place(machine):
+    work(machine, parameters(machine))
+    before = tree(machine.root)
+    machine.reject, machine.log = "bad", []
+    with pytest.raises(engine.Failed) as failed:
+        work(machine, parameters(machine, config="bad"))
+    assert "rejects the configuration; nothing was changed" in failed.value.message
+    assert "parse error at <x>" in failed.value.words
+    assert tree(machine.root) == before and machine.active
+    assert not [line for line in machine.log if "start" in line or "stop" in line]
+
+
+def test_a_daemon_that_dies_brings_the_old_configuration_back(machine):
+    work(machine, parameters(machine))
+    before = tree(machine.root)
+    machine.refuse = "bad"
+    with pytest.raises(engine.Failed) as failed:
+        work(machine, parameters(machine, config="bad", drop_ins={"netviz-new.conf": "x"}))
+    assert "the old configuration is back and the service is active" in failed.value.message
+    assert failed.value.words == "it does not like bad"
+    assert tree(machine.root) == before and machine.running == GOOD
+
+
+def test_a_virgin_host_is_virgin_again(machine):
+    machine.refuse = "polling"
+    with pytest.raises(engine.Failed, match="removed again, as before"):
+        work(machine, parameters(machine))
+    assert machine.package is None and not machine.enabled
+    assert tree(machine.root) == {}
+
+
+def test_the_old_package_comes_back(machine):
+    work(machine, parameters(machine, "1"))
+    machine.refuse = "bad"
+    with pytest.raises(engine.Failed, match="old configuration is back"):
+        work(machine, parameters(machine, "2", config="bad"))
+    assert (machine.package, machine.running) == ("1", GOOD)
+    machine.refuse = ""
+    work(machine, parameters(machine, "2"))
+    assert machine.package == "2"
+    assert os.listdir(host.STATE) == ["hsflowd_2.deb"]
+
+
+def test_a_package_that_somebody_else_installed_stays_and_it_is_said(machine):
+    machine.package = "0"
+    machine.refuse = "polling"
+    with pytest.raises(engine.Failed, match="the package stays at 1, because no copy of 0 is on this host"):
+        work(machine, parameters(machine, "1"))
+
+
+def test_without_rollback_the_host_stays_as_it_is(machine):
+    machine.refuse = "polling"
+    with pytest.raises(engine.Failed, match="hsflowd_rollback is false"):
+        work(machine, parameters(machine, rollback=False))
+    assert machine.package == "1"
+
+
+CUTS = ["dpkg --force", "unshare"] + [
+    "systemctl --no-ask-password " + word for word in ("daemon-reload", "enable", "start")
+]
+
+
+@pytest.mark.parametrize("at", CUTS)
+def test_a_run_that_is_killed_is_repaired_by_the_next_one(machine, at):
+    machine.interrupt = at
+    with pytest.raises(KeyboardInterrupt):
+        work(machine, parameters(machine))
+    assert json.loads(host.read(host.PENDING).decode())["version"] is None
+    machine.interrupt = ""
+    repaired = work(machine, parameters(machine))
+    assert "service" in repaired.changes
+    assert (machine.package, machine.enabled, machine.active, machine.running) == ("1", True, True, GOOD)
+    assert not os.path.exists(host.PENDING)
+    assert sorted(tree(machine.root)) == [
+        "hsflowd",
+        "hsflowd.auto",
+        "hsflowd.conf",
+        "hsflowd.service.d/netviz-log.conf",
+        "state/hsflowd_1.deb",
+    ]
+
+
+@pytest.mark.parametrize("at", ["dpkg --force", "systemctl --no-ask-password start"])
+def test_after_a_killed_run_the_way_back_leads_to_before_it(machine, at):
+    work(machine, parameters(machine, "1"))
+    before = tree(machine.root)
+    machine.interrupt = at
+    with pytest.raises(KeyboardInterrupt):
+        work(machine, parameters(machine, "2", config="bad"))
+    machine.interrupt, machine.refuse = "", "bad"
+    with pytest.raises(engine.Failed, match="old configuration is back"):
+        work(machine, parameters(machine, "2", config="bad"))
+    assert tree(machine.root) == before
+    assert (machine.package, machine.running) == ("1", GOOD)
+
+
+def test_a_way_back_that_fails_is_tried_again_by_the_next_run(machine):
+    work(machine, parameters(machine, "1"))
+    machine.refuse = "polling"  # now even the old one does not start
+    with pytest.raises(engine.Failed, match="going back failed too"):
+        work(machine, parameters(machine, "1", config=GOOD + "# new\n"))
+    assert os.path.exists(host.PENDING)
+    machine.refuse = ""
+    work(machine, parameters(machine, "1"))
+    assert not os.path.exists(host.PENDING) and machine.running == GOOD
+
+
+def test_a_locked_dpkg_is_waited_for(machine):
+    answers = [(2, "dpkg: error: dpkg frontend lock was locked by another process with pid 9"), (0, "")]
+    clock = Clock()
+    transaction = engine.Transaction(parameters(machine), lambda *_a, **_k: answers.pop(0), clock, clock.sleep)
+    assert transaction.patient(["dpkg"], 1) == (0, "")
+    locked = engine.Transaction(
+        parameters(machine), lambda *_a, **_k: (2, "locked by another process"), clock, clock.sleep
+    )
+    assert locked.patient(["dpkg"], 1)[0] == 2
+
+
+def test_a_package_that_is_another_version_is_taken_back(machine):
+    given = parameters(machine, "1")
+    given["package_version"] = "9"
+    with pytest.raises(engine.Failed, match="was installed and is hsflowd 1, not 9; the package was removed again"):
+        work(machine, given)
+
+
+@pytest.mark.parametrize(
+    "more, sentence",
+    [
+        ({"collectors": [{"ip": "192.0.2.9", "udpport": 6343}]}, "the collector 192.0.2.9 port 6343 is not in effect"),
+        ({"sampling": 100}, "sampling is 400, not 100"),
+        ({"polling": 5}, "polling is 20, not 5"),
+        ({"modules": ["pcap", "docker"]}, "has not loaded mod_docker"),
+    ],
+)
+def test_what_is_not_in_effect_is_a_failure(machine, more, sentence):
+    with pytest.raises(engine.Failed, match=sentence):
+        work(machine, parameters(machine, **more))
+    assert machine.package is None
+
+
+def test_a_pid_file_that_nobody_holds_is_removed(machine):
+    with open(engine.PID_FILE, "w") as stream:
+        stream.write("99999999\n")
+    work(machine, parameters(machine))
+    assert not os.path.exists(engine.PID_FILE)
+
+
+def test_a_full_disk_is_said_and_nothing_is_changed(machine, monkeypatch):
+    def full(path, *_rest):
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr(engine, "write", full)
+    with pytest.raises(engine.Failed, match="No space left on device.*nothing was changed"):
+        work(machine, parameters(machine))
+    assert machine.log == []
+
+
+def test_a_file_is_replaced_in_one_step(tmp_path, monkeypatch):
+    path = str(tmp_path / "a" / "b")
+    engine.write(path, b"1")
+    monkeypatch.setattr(engine.os, "rename", lambda *_a: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError):
+        engine.write(path, b"2")
+    assert host.read(path) == b"1" and os.listdir(str(tmp_path / "a")) == ["b"]

@@ -1,0 +1,242 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filters, the role's files, and the template."""
+
+import hashlib
+import importlib.util
+import pathlib
+
+import build
+import jinja2
+import pytest
+import yaml
+from ansible_collections.netviz.sflow.plugins.filter import hsflowd_settings as filters
+from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd as settings
+from hsflowd_hosts import host, render
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROLE = ROOT / "roles" / "hsflowd"
+
+
+@pytest.fixture(scope="module")
+def deb(tmp_path_factory):
+    out = tmp_path_factory.mktemp("deb")
+    build.main(["--version", "2.0.53-1", "--platform", "ubuntu18", "--out", str(out)])
+    return next(out.glob("*.deb"))
+
+
+def test_the_version_of_a_file_is_that_of_its_control_part(deb, tmp_path):
+    assert filters.package_version(str(deb)) == ("2.0.53-1", None)
+    other = tmp_path / "any-name.deb"
+    other.write_bytes(deb.read_bytes())
+    assert filters.package_version(str(other)) == ("2.0.53-1", None)
+
+
+@pytest.mark.parametrize(
+    "content, sentence",
+    [(None, "is not there"), (b"", "no archive"), (b"!<arch>\n", "no control part"), (b"<html>", "no archive")],
+)
+def test_a_file_that_is_no_package(tmp_path, content, sentence):
+    path = tmp_path / "hsflowd-debian12_2.0.53-1_amd64.deb"
+    if content is not None:
+        path.write_bytes(content)
+    version, problem = filters.package_version(str(path))
+    assert version is None and sentence in problem
+
+
+def test_a_local_file_gives_the_plan_its_version(deb, variables):
+    plan = filters.hsflowd_settings(dict(variables, hsflowd_deb_file=str(deb)), host(platform="debian12"))
+    assert plan["problems"] == []
+    assert (plan["version"], plan["source"]["kind"], plan["source"]["file"]) == ("2.0.53-1", "file", str(deb))
+
+
+def test_a_local_file_by_pattern(deb, variables):
+    pattern = str(deb.parent / "hsflowd-{platform}_{version}_{architecture}.deb")
+    assert (
+        filters.hsflowd_settings(dict(variables, hsflowd_deb_file=pattern), host(platform="ubuntu18"))["problems"] == []
+    )
+    problems = filters.hsflowd_settings(dict(variables, hsflowd_deb_file=pattern), host(platform="debian12"))[
+        "problems"
+    ]
+    assert "hsflowd-debian12_2.0.53-1_amd64.deb is not there" in problems[0]
+
+
+def test_no_mapping_is_an_error_of_the_caller():
+    with pytest.raises(Exception, match="takes a mapping"):
+        filters.hsflowd_settings([])
+
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def done(plan, text, **more):
+    """A host where all of the plan is in effect."""
+    seen = host(
+        package={"installed": True, "version": plan["version"]},
+        config={"exists": True, "sha256": digest(text)},
+        unit={"active_state": "active", "unit_file_state": "enabled", "stale": [], "running_seconds": 100.0},
+        auto={"complete": True},
+        modules={"available": ["pcap", "tcp"], "broken": {}, "mapped": ["pcap", "tcp"]},
+        drop_ins={"netviz-log.conf": digest("x"), "admins-own.conf": "0"},
+    )
+    seen.update(more)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "more, reason",
+    [
+        ({}, None),
+        ({"pending": True}, "an interrupted run"),
+        ({"package": {"installed": False, "version": None}}, "is to be installed"),
+        ({"package": {"installed": True, "version": "2.0.25-3"}}, "the package is 2.0.25-3, not 2.0.53-1"),
+        ({"config": {"exists": True, "sha256": "0"}}, "hsflowd.conf differs"),
+        ({"drop_ins": {}}, "the drop-in netviz-log.conf differs"),
+        (
+            {"drop_ins": {"netviz-log.conf": digest("x"), "netviz-old.conf": "0"}},
+            "the drop-in netviz-old.conf is not wanted",
+        ),
+        ({"unit": {"active_state": "failed", "unit_file_state": "enabled"}}, "the service is failed"),
+        (
+            {"unit": {"active_state": "active", "unit_file_state": "disabled", "running_seconds": 9.0}},
+            "the service is disabled",
+        ),
+        (
+            {
+                "unit": {
+                    "active_state": "active",
+                    "unit_file_state": "enabled",
+                    "stale": ["hsflowd.conf"],
+                    "running_seconds": 9.0,
+                }
+            },
+            "older than hsflowd.conf",
+        ),
+        ({"auto": {"complete": False}}, "has not settled"),
+        ({"modules": {"mapped": ["tcp"]}}, "runs without mod_pcap"),
+    ],
+)
+def test_due(variables, more, reason):
+    plan = settings.settle(variables, host())
+    text = render(plan["statements"])
+    found = filters.hsflowd_due(done(plan, text, **more), plan, text, {"netviz-log.conf": "x"})
+    assert found == [] if reason is None else any(reason in f for f in found), found
+
+
+def test_a_daemon_that_has_just_started_is_left_alone(variables):
+    plan = settings.settle(variables, host())
+    text = render(plan["statements"])
+    unit = {"active_state": "active", "unit_file_state": "enabled", "stale": [], "running_seconds": 2.0}
+    assert (
+        filters.hsflowd_due(done(plan, text, unit=unit, auto={"complete": False}), plan, text, {"netviz-log.conf": "x"})
+        == []
+    )
+
+
+def test_collectors_of_the_groups():
+    hostvars = {
+        "c1": {"ansible_host": "192.0.2.1"},
+        "both": {"collector_address": "192.0.2.2", "sflow_rt_address": "192.0.2.3", "ansible_host": "x"},
+        "v1": {"sflow_rt_udp_port": 7000},
+    }
+    groups = {"sflow_collector": ["c1", "both"], "sflow_rt": ["both", "v1"]}
+    assert filters.hsflowd_group_collectors(hostvars, groups) == [
+        {"ip": "192.0.2.1", "udpport": 6343},
+        {"ip": "192.0.2.2", "udpport": 6344},
+        {"ip": "192.0.2.3", "udpport": 6343},
+        {"ip": "v1", "udpport": 7000},
+    ]
+    assert filters.hsflowd_group_collectors({}, {}) == []
+
+
+def test_shared_addresses():
+    hostvars = {
+        "a": {"__hsflowd_plan": {"agent_address": "192.0.2.1"}},
+        "b": {"__hsflowd_info": {"auto": {"agent_ip": "192.0.2.1"}}},
+        "c": {"__hsflowd_plan": {"agent_address": None}, "__hsflowd_info": {"auto": {"agent_ip": "192.0.2.3"}}},
+        "d": {},
+    }
+    assert filters.hsflowd_shared_addresses(hostvars, list(hostvars)) == [{"address": "192.0.2.1", "hosts": ["a", "b"]}]
+
+
+def test_each_package_is_downloaded_once(variables):
+    variables["hsflowd_release_url"] = "https://mirror.example.com/h"
+    hostvars = {}
+    for name, platform in (("a", "debian12"), ("b", "debian12"), ("c", "ubuntu18"), ("done", "ubuntu20")):
+        seen = host(platform=platform)
+        if name == "done":
+            seen["package"] = {"installed": True, "version": "2.0.53-1"}
+        hostvars[name] = {"__hsflowd_info": seen, "__hsflowd_plan": settings.settle(variables, seen)}
+    found = filters.hsflowd_downloads(hostvars, list(hostvars), "/cache")
+    assert [f["url"].rsplit("/", 1)[1] for f in found] == [
+        "hsflowd-debian12_2.0.53-1_amd64.deb",
+        "hsflowd-ubuntu18_2.0.53-1_amd64.deb",
+    ]
+    assert found[0]["dest"] == filters.hsflowd_cached(hostvars["a"]["__hsflowd_plan"]["source"], "/cache")
+    # Two mirrors may have different files of one name.
+    one, other = ({"url": "https://%s/x.deb" % mirror, "asset": "x.deb"} for mirror in "ab")
+    assert filters.hsflowd_cached(one, "/c") != filters.hsflowd_cached(other, "/c")
+
+
+@pytest.mark.parametrize(
+    "more, keep, found",
+    [
+        ({}, False, []),
+        ({"package": {"installed": True, "status": "install ok installed"}}, False, ["the package"]),
+        ({"package": {"installed": False, "status": "deinstall ok config-files"}}, True, []),
+        ({"package": {"installed": False, "status": "deinstall ok config-files"}}, False, ["the package"]),
+        ({"config": {"exists": True}}, False, ["hsflowd.conf"]),
+        ({"config": {"exists": True}}, True, []),
+        ({"drop_ins": {"admins-own.conf": "0"}}, False, []),
+        ({"drop_ins": {"netviz-log.conf": "0"}}, False, ["drop-ins"]),
+        ({"auto": {"exists": True}}, False, ["hsflowd.auto"]),
+        (
+            {"unit": {"active_state": "active", "unit_file_state": "enabled"}},
+            False,
+            ["the running service", "the enabled service"],
+        ),
+        ({"leftovers": ["/etc/hsflowd.conf.previous"]}, False, ["files of the role"]),
+    ],
+)
+def test_remains(more, keep, found):
+    assert filters.hsflowd_remains(host(**more), True, keep) == found
+
+
+def test_the_template_prints_the_statements(variables):
+    variables["hsflowd_modules"] = {"docker": {"hostname": True, "markTraffic": False}, "ovs": {}}
+    statements = settings.settle(variables, host())["statements"]
+    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, autoescape=False)
+    text = environment.from_string((ROLE / "templates/hsflowd.conf.j2").read_text()).render(
+        __hsflowd_statements=statements
+    )
+    assert text == render(statements)
+
+
+def test_the_roles_specs_defaults_and_readme_agree():
+    spec = importlib.util.spec_from_file_location("role_variables", ROOT / "tests" / "role_variables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    options = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
+    assert module.differences(options, defaults) == []
+    assert module.table(options) in (ROLE / "README.md").read_text()
+    swapped = dict(reversed(list(defaults.items())))
+    assert module.differences(options, swapped) and module.differences(options, dict(defaults, hsflowd_polling=30))
+
+
+def test_every_setting_reaches_the_filter():
+    """A public variable that the filter reads and the role does not pass would be without effect."""
+    passed = (ROLE / "vars/main.yml").read_text()
+    source = (ROOT / "plugins/module_utils/_hsflowd.py").read_text()
+    names = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
+    used = [name for name in names if '"%s"' % name in source]
+    assert len(used) > 15
+    assert [name for name in used if "'%s': %s" % (name, name) not in passed] == []
+
+
+def test_every_filter_is_documented():
+    for name in filters.FilterModule().filters():
+        documented = yaml.safe_load((ROOT / "plugins/filter" / ("%s.yml" % name)).read_text())
+        assert documented["DOCUMENTATION"]["name"] == name
