@@ -1,0 +1,327 @@
+// Copyright (c) 2026, netviz.sflow contributors
+// GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Asks the collector, and hands its answers to the two views.
+
+import { get } from "./api.js";
+import { Fleet, MARKS } from "./fleet.js";
+import { CLASSES, Picture, total } from "./picture.js";
+import { VERDICTS, count, duration, percent, short } from "./verdicts.js";
+
+const PAGE = 1000; // agents in one question
+const ROUND_MS = 5000; // from the begin of one round through the fleet to the next
+const STEP_MS = 900; // between two pages of a round
+const TRAFFIC_MS = 2000;
+const MOST_LINKS = 200;
+
+const $ = (id) => document.getElementById(id);
+const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+function el(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in element) element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+function table(heads, rows) {
+  return el("div", { className: "small-wrap" }, el("table", { className: "small" },
+    el("thead", {}, el("tr", {}, ...heads.map(([text, n]) => el("th", { scope: "col", className: n ? "n" : "" }, text)))),
+    el("tbody", {}, ...rows.map((cells) => el("tr", {}, ...cells.map((text, index) => el("td", { className: heads[index][1] ? "n" : "" }, text)))))));
+}
+
+const clock = (ms) => new Date(ms).toLocaleTimeString();
+
+// ---- What is open in the drawer
+
+const drawer = $("drawer");
+let redraw = null;
+
+function openDrawer(title, draw) {
+  $("drawer-title").textContent = title;
+  redraw = draw;
+  draw();
+  if (!drawer.open) drawer.showModal();
+}
+
+$("drawer-close").addEventListener("click", () => drawer.close());
+drawer.addEventListener("click", (event) => { if (event.target === drawer) drawer.close(); });
+drawer.addEventListener("close", () => { redraw = null; });
+
+function openAgent(agent) {
+  openDrawer(agent.title, () => {
+    const { row } = agent;
+    const since = Date.now() - agent.fetched;
+    const ago = (ms) => (ms === null ? "never" : `${duration((ms + since) / 1000)} ago`);
+    const facts = [
+      ["Agent address", row.agent + (row.sub_agent ? ` (sub-agent ${row.sub_agent})` : "")],
+      ["Host name", row.host_name || "not sent"],
+      ["Datagrams come from", row.sources.join(", ")],
+      ["First seen", ago(row.first_seen_ms)],
+      ["Last datagram", ago(row.last_seen_ms)],
+      ["Last flow sample", ago(row.last_flow_ms)],
+      ["Last counters", ago(row.last_counter_ms)],
+      ["Agent running for", duration(row.uptime_ms / 1000)],
+      ["Restarts seen", count(row.restarts)],
+      ["Datagrams", `${count(row.datagrams)}, ${count(row.lost)} lost (${percent(agent.loss)}), ${count(row.out_of_order)} out of order, ${count(row.duplicates)} twice`],
+      ["Samples", `${count(row.flow_samples)} flow, ${count(row.counter_samples)} counter, ${count(row.discard_samples)} discard`],
+    ];
+    $("drawer-body").replaceChildren(
+      el("div", { className: "finding", "data-verdict": agent.verdict },
+        el("b", {}, `${MARKS[agent.verdict]} ${VERDICTS[agent.verdict]}`), el("p", {}, agent.reason), ...(agent.advice ? [el("p", {}, agent.advice)] : [])),
+      el("dl", { className: "facts" }, ...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
+      el("h3", {}, "Data sources"),
+      row.data_sources.length
+        ? table([["Source"], ["Interface"], ["Speed", 1], ["Sampling 1 in", 1], ["Polling", 1], ["Flow", 1], ["Counters", 1], ["Drops", 1]],
+          row.data_sources.map((source) => [
+            source.data_source, source.name || "–", source.speed ? `${short(source.speed)}bit/s` : "–",
+            source.sampling_rate ? count(source.sampling_rate) + (source.previous_sampling_rates.length ? ` (was ${source.previous_sampling_rates.map(count).join(", ")})` : "") : "–",
+            source.polling_interval_s ? `${+source.polling_interval_s.toFixed(1)} s` : "–",
+            count(source.flow_samples), count(source.counter_samples), count(source.drops),
+          ]))
+        : el("p", { className: "quietly" }, "None yet."),
+    );
+  });
+}
+
+function openLink(link) {
+  const asked = new Map();
+  const draw = () => {
+    const fresh = picture.links.get(link.key) || link;
+    $("drawer-body").replaceChildren(...fresh.pairs.flatMap((pair) => {
+      const talkers = asked.get(`${pair.source}\n${pair.target}`);
+      let list = el("p", { className: "quietly" }, "Asking for its talkers …");
+      if (talkers) {
+        list = talkers.length
+          ? table([["From"], ["To"], ["Protocol"], ["frames/s", 1], ["bit/s", 1]],
+            talkers.map((each) => [each.source, each.target, String(each.protocol), short(each.frames), short(8 * each.bytes)]))
+          : el("p", { className: "quietly" }, "No talkers now.");
+      }
+      return [
+        el("h3", {}, `${pair.source} → ${pair.target}`),
+        table([["Class"], ["frames/s", 1], ["bit/s", 1], ["Bytes a frame", 1]],
+          CLASSES.filter((name) => pair.frames[name] > 0).map((name) => [
+            { tcp_udp: "TCP, UDP", icmp: "ICMP", other: "other" }[name], short(pair.frames[name]), short(8 * pair.bytes[name]),
+            count(pair.bytes[name] / pair.frames[name]),
+          ])),
+        el("p", { className: "quietly" }, `IPv6: ${short(pair.ipv6_frames)} frames/s (${percent((100 * pair.ipv6_frames) / (total(pair.frames) || 1))})`),
+        list,
+      ];
+    }));
+  };
+  openDrawer(link.ends.join("  ↔  "), draw);
+  for (const pair of link.pairs) {
+    const query = new URLSearchParams({ source: pair.source, target: pair.target });
+    get(`traffic/talkers/json?${query}`)
+      .then((answer) => asked.set(`${pair.source}\n${pair.target}`, answer.talkers), () => asked.set(`${pair.source}\n${pair.target}`, []))
+      .then(() => { if (redraw === draw) draw(); });
+  }
+}
+
+// ---- The views
+
+const fleet = new Fleet({
+  scroller: $("scroller"), table: $("agents"), heads: $("heads"), rows: $("rows"), empty: $("fleet-empty"),
+  chips: $("chips"), search: $("search"), open: openAgent, say: (words) => { $("said").textContent = words; },
+});
+let chosen = null;
+const picture = new Picture({
+  canvas: $("picture"), tip: $("tip"), note: $("note"), open: openLink,
+  select: (name) => { chosen = chosen === name ? null : name; listLinks(); },
+});
+
+let traffic = null;
+
+function listLinks() {
+  if (!traffic) return;
+  const pairs = traffic.pairs.filter((pair) => total(pair.frames) > 0 && (!chosen || pair.source === chosen || pair.target === chosen))
+    .sort((a, b) => total(b.frames) - total(a.frames)).slice(0, MOST_LINKS);
+  const most = pairs.length ? total(pairs[0].frames) : 1;
+  const body = $("links");
+  const focused = document.activeElement?.dataset?.pair;
+  body.replaceChildren(...pairs.map((pair) => {
+    const frames = total(pair.frames);
+    const link = [...picture.links.values()].find((each) => each.pairs.includes(pair)) || { key: "", ends: [pair.source, pair.target], pairs: [pair], streams: new Map() };
+    const button = el("button", { type: "button" }, pair.source, el("span", { className: "arrow" }, "→"), pair.target);
+    button.dataset.pair = `${pair.source}\n${pair.target}`;
+    const meter = el("span", { className: "meter", "aria-hidden": "true" });
+    meter.style.width = `${Math.max(2, 100 * Math.sqrt(frames / most))}%`;
+    for (const name of CLASSES) {
+      if (!pair.frames[name]) continue;
+      const part = el("i", { className: name });
+      part.style.width = `${(100 * pair.frames[name]) / frames}%`;
+      meter.append(part);
+    }
+    button.append(meter);
+    button.addEventListener("click", () => openLink(link));
+    const tr = el("tr", {}, el("td", {}, button), el("td", { className: "n" }, short(frames)), el("td", { className: "n" }, short(8 * total(pair.bytes))));
+    const on = () => { picture.show(link.key); tr.classList.add("lit"); };
+    const off = () => { picture.show(null); tr.classList.remove("lit"); };
+    tr.addEventListener("pointerenter", on);
+    tr.addEventListener("pointerleave", off);
+    button.addEventListener("focus", on);
+    button.addEventListener("blur", off);
+    return tr;
+  }));
+  if (focused) body.querySelectorAll("button").forEach((button) => { if (button.dataset.pair === focused) button.focus({ preventScroll: true }); });
+  const empty = $("traffic-empty");
+  empty.hidden = pairs.length > 0;
+  if (!empty.hidden) {
+    empty.replaceChildren(el("b", {}, chosen ? `No traffic of ${chosen}` : "No traffic between groups"),
+      traffic.groups.length < 2 ? "Only INTERNET is known. Name your networks in collector_groups." : "It appears here as soon as an agent samples some.");
+  }
+}
+
+function gauges(collector, before) {
+  $("g-agents").textContent = count(collector.agents);
+  if (before && collector.now > before.now && collector.udp.datagrams >= before.udp.datagrams) {
+    $("g-rate").textContent = short((collector.udp.datagrams - before.udp.datagrams) / (collector.now - before.now));
+  }
+  const drops = collector.udp.kernel_drops;
+  $("g-drops").textContent = count(drops);
+  $("g-drops").classList.toggle("bad", drops > 0);
+  $("g-drops").title = "Datagrams that the kernel dropped because the collector did not fetch them in time";
+  $("g-decoder").textContent = collector.decoder;
+  $("g-decoder").title = collector.decoder_reason || "";
+  $("g-uptime").textContent = duration(collector.uptime_ms / 1000);
+}
+
+// ---- Asking
+
+const failing = new Map();
+
+function answered(what, error) {
+  if (error) {
+    if (!failing.has(what)) failing.set(what, Date.now());
+  } else failing.delete(what);
+  const banner = $("banner");
+  banner.hidden = failing.size === 0;
+  if (!banner.hidden) banner.textContent = `The collector does not answer since ${clock(Math.min(...failing.values()))}. What is shown is from before.`;
+}
+
+async function followFleet() {
+  let before = null;
+  let rounds = 0;
+  for (;;) {
+    const begun = Date.now();
+    try {
+      for (let offset = 0; ;) {
+        const answer = await get(`fleet/json?offset=${offset}&limit=${PAGE}`);
+        fleet.take(answer.agents, Date.now());
+        if (offset === 0) {
+          gauges(answer.collector, before);
+          before = answer.collector;
+        }
+        offset += answer.agents.length;
+        if (offset >= answer.total || !answer.agents.length) break;
+        // The first round is to be complete at once; the next ones take their time.
+        if (fleet.complete) {
+          fleet.arrange();
+          await sleep(STEP_MS);
+        }
+      }
+      fleet.forget(begun);
+      fleet.arrange();
+      answered("fleet");
+    } catch (error) {
+      answered("fleet", error);
+      fleet.arrange();
+    }
+    if (redraw) redraw();
+    // The rate of datagrams needs a second answer: the first one comes soon.
+    await sleep(Math.max(1000, (rounds ? ROUND_MS : 1500) - (Date.now() - begun)));
+    rounds += 1;
+    while (document.hidden) await sleep(500);
+  }
+}
+
+async function followTraffic() {
+  for (;;) {
+    try {
+      traffic = await get("traffic/json");
+      picture.take(traffic);
+      listLinks();
+      showScale();
+      answered("traffic");
+    } catch (error) {
+      answered("traffic", error);
+    }
+    await sleep(TRAFFIC_MS);
+    while (document.hidden) await sleep(500);
+  }
+}
+
+// ---- Switches
+
+function showView() {
+  const view = location.hash === "#traffic" ? "traffic" : "fleet";
+  document.body.dataset.view = view;
+  for (const tab of document.querySelectorAll("[data-tab]")) {
+    if (tab.dataset.tab === view) tab.setAttribute("aria-current", "page");
+    else tab.removeAttribute("aria-current");
+  }
+  document.title = view === "traffic" ? "sFlow traffic" : "sFlow fleet";
+  fleet.draw();
+}
+
+function showScale() {
+  const button = $("scale");
+  button.setAttribute("aria-pressed", String(!picture.auto));
+  button.textContent = traffic ? `Fixed scale: ${short(traffic.max_volume)}/s` : "Fixed scale";
+}
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+function showMotion(moving) {
+  picture.setMoving(moving);
+  $("motion").textContent = moving ? "Pause" : "Play";
+  $("motion").setAttribute("aria-pressed", String(!moving));
+}
+
+const THEMES = [["", "as the system", "◐"], ["light", "light", "☀"], ["dark", "dark", "☾"]];
+
+function showTheme(name) {
+  const theme = THEMES.find((each) => each[0] === name) || THEMES[0];
+  if (theme[0]) document.documentElement.dataset.theme = theme[0];
+  else delete document.documentElement.dataset.theme;
+  $("theme").setAttribute("aria-label", `Colours: ${theme[1]}`);
+  $("theme").title = `Colours: ${theme[1]}`;
+  $("theme").firstChild.textContent = theme[2];
+  picture.restyle();
+}
+
+let theme = "";
+try {
+  theme = localStorage.getItem("sflow-theme") || "";
+} catch { /* storage may be forbidden */ }
+$("theme").addEventListener("click", () => {
+  theme = THEMES[(THEMES.findIndex((each) => each[0] === theme) + 1) % THEMES.length][0];
+  try {
+    localStorage.setItem("sflow-theme", theme);
+  } catch { /* then it lasts as long as the page */ }
+  showTheme(theme);
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => picture.restyle());
+calm.addEventListener("change", () => showMotion(!calm.matches));
+$("motion").addEventListener("click", () => showMotion(!picture.moving));
+$("scale").addEventListener("click", () => { picture.setAuto(!picture.auto); showScale(); });
+window.addEventListener("hashchange", showView);
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]") || event.target.closest("input")) return;
+  event.preventDefault();
+  location.hash = "#fleet";
+  $("search").focus();
+});
+
+showTheme(theme);
+showMotion(!calm.matches);
+showScale();
+showView();
+followFleet();
+followTraffic();
+setInterval(() => { if (!document.hidden) fleet.draw(); }, 1000);
+window.netviz = { fleet, picture }; // for tests and the curious

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Tests the collector's web page in a real Chromium; skips, and says so, where there is none.
+# Usage: run.sh [arguments of pytest]        run.sh --screenshot writes docs/images/collector.png
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+python=${PYTHON:-.venv/bin/python}
+[ -x "$python" ] || python=python3
+
+if ! "$python" -c 'import sys; sys.path.insert(0, "tests/web"); import browser; sys.exit(browser.find() is None)'; then
+  echo "skipped web: no Chromium on this machine (apt-get install chromium, or CHROMIUM=/path/to/it)"
+  exit 0
+fi
+if ! "$python" -c 'import playwright, pytest' 2>/dev/null; then
+  "$python" -m pip install --quiet --disable-pip-version-check pytest -r tests/web/requirements.txt || {
+    echo "skipped web: playwright cannot be installed"
+    exit 0
+  }
+fi
+if [ "${1:-}" = --screenshot ]; then
+  exec "$python" tests/web/screenshot.py docs/images/collector.png
+fi
+exec "$python" -m pytest -q -p no:cacheprovider tests/web "$@"

@@ -1,0 +1,404 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The web page of the collector in a real Chromium. Every test fails too when the browser's console has an error."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import subprocess
+import sys
+import time
+import urllib.request
+
+import browser
+import fake
+import pytest
+from playwright.sync_api import expect
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with browser.launch() as started:
+        yield started
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(**what):
+        servers.append(fake.Fake(**what))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def show(chromium):
+    """Opens a page; the console must stay clean, but for what the test names."""
+    pages, faults, allowed = [], [], []
+
+    def start(url, width=1366, height=800, allow=(), **options):
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        page = context.new_page()
+        page.on("console", lambda message: message.type in ("error", "warning") and faults.append(message.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        allowed.extend(allow)
+        page.goto(url)
+        pages.append(page)
+        return page
+
+    yield start
+    for page in pages:
+        page.context.close()
+    assert [text for text in faults if not any(each in text for each in allowed)] == []
+
+
+def until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def rows(page):
+    return page.locator("#rows tr:not(.gap)")
+
+
+def counts(page):
+    return page.evaluate("window.netviz.picture.counts()")
+
+
+def trouble():
+    """Six agents: one of each verdict."""
+    return [
+        fake.agent(1, host_name="fine"),
+        fake.agent(2, host_name="lossy", datagrams=900, lost=100),
+        fake.agent(3, host_name="quiet", last_seen_ms=1_200_000, last_counter_ms=1_200_000),
+        fake.agent(4, host_name="late", last_seen_ms=60_000),
+        fake.agent(5, host_name="twin", shared=True, sources=["10.0.0.1", "10.0.0.2"]),
+        fake.agent(6, host_name="countless", last_counter_ms=None, counter_samples=0),
+    ]
+
+
+def test_worst_agents_come_first_with_words(serve, show):
+    page = show(serve(agents=trouble()).url)
+    expect(rows(page)).to_have_count(6)
+    assert [row.locator("td").nth(0).inner_text().split(None, 1)[1] for row in rows(page).all()] == [
+        "silent",
+        "stale",
+        "shared address",
+        "no counters",
+        "losing",
+        "reporting",
+    ]
+    assert [row.locator("td").nth(1).inner_text() for row in rows(page).all()] == ["quiet", "late", "twin", "countless", "lossy", "fine"]
+    assert rows(page).nth(4).locator("td").nth(4).inner_text() == "10 %"
+    expect(page.locator("#said")).to_contain_text("1 silent, 1 stale")
+
+
+def test_an_agent_that_falls_silent_is_shown_without_a_reload(serve, show):
+    agents = [fake.agent(number) for number in range(3)]
+    server = serve(agents=agents)
+    page = show(server.url)
+    expect(page.locator(".chip").nth(5)).to_contain_text("3 reporting")
+    server.agents = [*agents[:2], fake.agent(2, last_seen_ms=900_000)]
+    expect(page.locator(".chip").nth(0)).to_contain_text("1 silent", timeout=9000)
+    assert rows(page).nth(0).locator("td").nth(0).inner_text().endswith("silent")
+    server.agents = agents[:2]
+    expect(rows(page)).to_have_count(2, timeout=9000)
+
+
+def test_search_and_verdicts_filter(serve, show):
+    page = show(serve(agents=trouble()).url)
+    expect(rows(page)).to_have_count(6)
+    page.keyboard.press("/")
+    page.keyboard.type("LOS")
+    expect(rows(page)).to_have_count(1)
+    page.locator("#search").fill("10.0.0.2")  # one of the sources
+    expect(rows(page)).to_have_count(1)
+    page.locator("#search").fill("nobody")
+    expect(page.locator("#fleet-empty")).to_contain_text("No agent matches")
+    page.locator("#search").fill("")
+    page.locator(".chip").nth(0).click()
+    expect(rows(page)).to_have_count(1)
+    expect(page.locator(".chip").nth(0)).to_have_attribute("aria-pressed", "true")
+    page.locator(".chip").nth(0).click()
+    expect(rows(page)).to_have_count(6)
+
+
+def test_columns_sort_both_ways(serve, show):
+    page = show(serve(agents=trouble()).url)
+    expect(rows(page)).to_have_count(6)
+    page.get_by_role("button", name="Host").click()
+    names = [row.locator("td").nth(1).inner_text() for row in rows(page).all()]
+    assert names == sorted(names)
+    assert page.locator("th.c-host").get_attribute("aria-sort") == "ascending"
+    page.get_by_role("button", name="Host").click()
+    assert [row.locator("td").nth(1).inner_text() for row in rows(page).all()] == names[::-1]
+    assert page.locator("th.c-verdict").get_attribute("aria-sort") is None
+
+
+def test_keyboard_reaches_every_agent_and_its_details(serve, show):
+    page = show(serve(agents=[fake.agent(number) for number in range(300)]).url)
+    expect(page.locator("#agents")).to_have_attribute("aria-rowcount", "301")
+    rows(page).first.focus()
+    for key in ("ArrowDown", "PageDown", "End", "ArrowUp"):
+        page.keyboard.press(key)
+    focused = page.evaluate("document.activeElement.getAttribute('aria-rowindex')")
+    assert focused == "300"
+    page.keyboard.press("Enter")
+    expect(page.locator("#drawer")).to_be_visible()
+    expect(page.locator("#drawer-body")).to_contain_text("Its datagrams arrive as they should.")
+    expect(page.locator("#drawer-body")).to_contain_text("eth0")
+    page.keyboard.press("Escape")
+    expect(page.locator("#drawer")).to_be_hidden()
+    assert page.evaluate("document.activeElement.getAttribute('aria-rowindex')") == "300"
+
+
+def test_ten_thousand_agents_scroll_smoothly(serve, show):
+    agents = [fake.agent(number) for number in range(10_000)]
+    agents[7_777] = fake.agent(7_777, host_name="needle", last_seen_ms=900_000)
+    page = show(serve(agents=agents).url)
+    expect(page.locator("#agents")).to_have_attribute("aria-rowcount", "10001", timeout=30_000)
+    expect(rows(page).first).to_contain_text("needle")
+    assert rows(page).count() < 60
+    # Milliseconds of work for each of 60 steps through the whole table, the table drawn anew each time.
+    spent = page.evaluate(
+        """async () => {
+          const scroller = document.getElementById("scroller"), spent = [];
+          for (let step = 0; step <= 60; step += 1) {
+            await new Promise(requestAnimationFrame);
+            scroller.scrollTop = (scroller.scrollHeight - scroller.clientHeight) * step / 60;
+            const begun = performance.now();
+            window.netviz.fleet.draw();
+            document.body.offsetHeight;
+            spent.push(performance.now() - begun);
+          }
+          return spent.sort((a, b) => a - b);
+        }"""
+    )
+    assert spent[len(spent) // 2] < 16, spent
+    sorting = page.evaluate("(() => { const b = performance.now(); window.netviz.fleet.arrange(); return performance.now() - b; })()")
+    assert sorting < 250
+    assert rows(page).last.get_attribute("aria-rowindex") == "10001"
+
+
+def test_particles_follow_the_data(serve, show):
+    server = serve(groups=["INTERNET", "A", "B", "C"])
+    server.pairs = [
+        fake.pair("A", "INTERNET", tcp_udp=10_000),
+        fake.pair("INTERNET", "A", tcp_udp=2_500, ipv6=2_500),
+        fake.pair("C", "INTERNET", icmp=100),
+        fake.pair("INTERNET", "C", other=2_500),
+        fake.pair("A", "B", tcp_udp=2_500, icmp=2_500),
+    ]
+    page = show(server.url + "#traffic")
+    assert until(lambda: len(counts(page)) == 5)
+    seen = counts(page)
+    # The root of the volume: on the same link a quarter of the frames is half of the particles.
+    assert 1.8 < seen["A>INTERNET"]["tcp_udp"] / seen["INTERNET>A"]["tcp_udp"] < 2.2
+    assert seen["C>INTERNET"] == {"tcp_udp": 0, "icmp": seen["C>INTERNET"]["icmp"], "other": 0, "hollow": 0}
+    assert 0 < seen["C>INTERNET"]["icmp"] < seen["INTERNET>C"]["other"]
+    assert seen["A>B"]["tcp_udp"] == seen["A>B"]["icmp"] > 0
+    # IPv6 is hollow, IPv4 never.
+    assert seen["INTERNET>A"]["hollow"] == seen["INTERNET>A"]["tcp_udp"]
+    assert seen["A>INTERNET"]["hollow"] == 0
+    # Traffic that ends leaves the picture; traffic that begins enters it.
+    server.pairs = [fake.pair("C", "INTERNET", tcp_udp=9_000), fake.pair("A", "INTERNET", tcp_udp=600)]
+    assert until(lambda: counts(page).get("C>INTERNET", {}).get("tcp_udp", 0) > 15 and counts(page)["C>INTERNET"]["icmp"] == 0, 20)
+    assert until(lambda: counts(page)["A>INTERNET"]["tcp_udp"] < seen["A>INTERNET"]["tcp_udp"] / 2, 20)
+    assert counts(page).get("A>B", {"tcp_udp": 0})["tcp_udp"] == 0
+
+
+def test_picture_is_drawn_in_the_colours_of_the_classes(serve, show):
+    server = serve(groups=["INTERNET", "A"])
+    page = show(server.url + "#traffic", color_scheme="light", allow=["willReadFrequently"])
+
+    def coloured():
+        return page.evaluate(
+            """() => {
+              const canvas = document.getElementById("picture"), { width, height } = canvas;
+              const data = canvas.getContext("2d").getImageData(0, 0, width, height).data, seen = { blue: 0, yellow: 0, red: 0 };
+              for (let i = 0; i < data.length; i += 4) {
+                const [r, g, b] = [data[i], data[i + 1], data[i + 2]];
+                if (b > 180 && r < 60 && g < 150) seen.blue += 1;
+                if (r > 170 && g > 110 && g < 180 && b < 60) seen.yellow += 1;
+                if (r > 180 && g < 80 && b < 90) seen.red += 1;
+              }
+              return seen;
+            }"""
+        )
+
+    for name, colour in (("tcp_udp", "blue"), ("icmp", "yellow"), ("other", "red")):
+        server.pairs = [fake.pair("A", "INTERNET", **{name: 5_000})]
+        assert until(lambda colour=colour: (seen := coloured())[colour] > 300 and sum(seen.values()) == seen[colour], 15), (name, coloured())
+
+
+def test_click_on_a_link_shows_its_talkers(serve, show):
+    talkers = [{"source": "10.1.0.9", "target": "203.0.113.7", "protocol": "tcp", "frames": 812.0, "bytes": 99_000.0}]
+    server = serve(groups=["INTERNET", "A"], pairs=[fake.pair("A", "INTERNET", tcp_udp=900)], talkers=talkers)
+    page = show(server.url + "#traffic")
+    assert until(lambda: len(counts(page)) == 1)
+    x, y = page.evaluate("(() => { const l = [...window.netviz.picture.links.values()][0]; return [l.xs[24], l.ys[24]]; })()")
+    page.locator("#picture").hover(position={"x": x, "y": y})
+    expect(page.locator("#tip")).to_contain_text("A → INTERNET")
+    page.locator("#picture").click(position={"x": x, "y": y})
+    expect(page.locator("#drawer-body")).to_contain_text("203.0.113.7")
+    assert any("source=A&target=INTERNET" in path for path in server.asked)
+    page.keyboard.press("Escape")
+    # The same by keyboard, from the table beside.
+    page.locator("#links button").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#drawer-body")).to_contain_text("10.1.0.9")
+
+
+def test_reduced_motion_stands_still_and_is_readable(serve, show):
+    server = serve(groups=["INTERNET", "A"], pairs=[fake.pair("A", "INTERNET", tcp_udp=900)])
+    page = show(server.url + "#traffic", reduced_motion="reduce")
+    assert until(lambda: len(counts(page)) == 1)
+    expect(page.locator("#motion")).to_have_text("Play")
+    page.wait_for_timeout(400)
+    picture = "document.getElementById('picture').toDataURL()"
+    first = page.evaluate(picture)
+    page.wait_for_timeout(300)
+    assert page.evaluate(picture) == first
+    assert counts(page)["A>INTERNET"]["tcp_udp"] > 5
+    page.locator("#motion").click()
+    assert until(lambda: page.evaluate(picture) != first)
+
+
+def test_token_is_asked_for_and_kept(serve, show):
+    page = show(serve(agents=trouble(), token="right-token").url, allow=["401"])
+    expect(page.locator("#ask")).to_be_visible()
+    page.locator("#ask-token").fill("wrong-token")
+    page.keyboard.press("Enter")
+    expect(page.locator("#ask-wrong")).to_be_visible()
+    page.locator("#ask-token").fill("right-token")
+    page.keyboard.press("Enter")
+    expect(rows(page)).to_have_count(6)
+    page.reload()
+    expect(rows(page)).to_have_count(6)
+    expect(page.locator("#ask")).to_be_hidden()
+
+
+def test_a_collector_that_does_not_answer_is_named(serve, show):
+    server = serve(agents=trouble())
+    page = show(server.url, allow=["503"])
+    expect(rows(page)).to_have_count(6)
+    server.down = True
+    expect(page.locator("#banner")).to_contain_text("does not answer", timeout=10_000)
+    expect(rows(page)).to_have_count(6)
+    server.down = False
+    expect(page.locator("#banner")).to_be_hidden(timeout=10_000)
+
+
+def test_empty_collector_says_what_comes_next(serve, show):
+    page = show(serve().url)
+    expect(page.locator("#fleet-empty")).to_contain_text("No agent has reported yet")
+    page.get_by_role("link", name="Traffic", exact=True).click()
+    expect(page.locator("#traffic-empty")).to_contain_text("collector_groups")
+
+
+def test_hostile_names_stay_text(serve, show):
+    name = "<img src=x onerror=alert(1)>"
+    server = serve(agents=[fake.agent(1, host_name=name)], groups=["INTERNET", name], pairs=[fake.pair(name, "INTERNET", tcp_udp=5)])
+    page = show(server.url)
+    expect(rows(page).first).to_contain_text(name)
+    rows(page).first.click()
+    expect(page.locator("#drawer-title")).to_have_text(name)
+    page.keyboard.press("Escape")
+    page.goto(server.url + "#traffic")
+    expect(page.locator("#links button").first).to_contain_text(name)
+    assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (768, 1024), (1366, 800), (1920, 1080), (3840, 2160)])
+@pytest.mark.parametrize("view", ["fleet", "traffic"])
+def test_nothing_overflows(serve, show, width, height, view):
+    server = serve(agents=trouble(), groups=["INTERNET", "A"], pairs=[fake.pair("A", "INTERNET", tcp_udp=5)])
+    page = show(f"{server.url}#{view}", width, height)
+    page.locator("#g-agents", has_text=re.compile(r"\d")).wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.documentElement.scrollHeight") <= height
+    shown = [name for name in ("fleet", "traffic") if page.locator(f"#{name}").is_visible()]
+    assert shown == (["fleet", "traffic"] if width >= 1800 else [view])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast(serve, show, scheme):
+    page = show(serve(agents=trouble()).url, color_scheme=scheme)
+    expect(rows(page)).to_have_count(6)
+    poor = page.evaluate(
+        """() => {
+          const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+          const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+          const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3] > 0.9) return c; } return [255, 255, 255]; };
+          const poor = [];
+          for (const e of document.querySelectorAll("h1, h2, dt, dd, td, th button, .chip, .tabs a, .quiet, input")) {
+            if (!e.offsetParent || !(e.textContent || e.placeholder || "").trim() || e.dataset.n === "0") continue;
+            const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))].sort((x, y) => y - x);
+            const ratio = (a + 0.05) / (b + 0.05);
+            if (ratio < 4.5) poor.push([e.textContent, ratio.toFixed(2)]);
+          }
+          return poor;
+        }"""
+    )
+    assert poor == []
+
+
+def test_page_of_the_real_collector(show, tmp_path):
+    """The page, its headers and the answers as the collector itself gives them."""
+
+    def free(kind):
+        with socket.socket(socket.AF_INET, kind) as sock:
+            sock.bind(("127.0.0.1", 0))
+            return sock.getsockname()[1]
+
+    udp, http = free(socket.SOCK_DGRAM), free(socket.SOCK_STREAM)
+    groups = tmp_path / "groups.json"
+    groups.write_text('{"INTERNET": ["0.0.0.0/0"], "SiteA": ["10.1.0.0/16"]}')
+    command = [sys.executable, "-m", "sflow_collector", "serve", "--udp-address", "127.0.0.1", "--udp-port", str(udp)]
+    command += ["--http-port", str(http), "--groups", str(groups), "--state-dir", str(tmp_path)]
+    process = subprocess.Popen(command, cwd=fake.PACKAGE.parent)
+    url = f"http://127.0.0.1:{http}/"
+    try:
+
+        def up():
+            try:
+                return urllib.request.urlopen(url + "healthz", timeout=1).status == 200
+            except OSError:
+                return False
+
+        assert until(up, 15)
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        # An IPv4 TCP packet of 10.1.0.5 to 203.0.113.9 in an Ethernet frame, sampled 1 in 400, in a datagram of 192.0.2.9.
+        ip = struct.pack("!BBHHHBBH4s4s", 69, 0, 40, 0, 0, 64, 6, 0, bytes([10, 1, 0, 5]), bytes([203, 0, 113, 9]))
+        words = struct.unpack("!10H", ip)
+        checksum = sum(words)
+        checksum = ~((checksum & 0xFFFF) + (checksum >> 16)) & 0xFFFF
+        ip = ip[:10] + struct.pack("!H", checksum) + ip[12:]
+        frame = bytes(12) + b"\x08\x00" + ip + struct.pack("!HHIIBBHHH", 1234, 443, 0, 0, 80, 16, 0, 0, 0)
+        header = struct.pack("!4I", 1, 1000, 4, len(frame)) + frame + bytes(-len(frame) % 4)
+        for sequence in range(1, 61):
+            sample = struct.pack("!8I", sequence, 2, 400, sequence * 400, 0, 1, 2, 1) + struct.pack("!2I", 1, len(header)) + header
+            datagram = struct.pack("!2I4s4I", 5, 1, bytes([192, 0, 2, 9]), 0, sequence, sequence * 1000, 1)
+            sender.sendto(datagram + struct.pack("!2I", 1, len(sample)) + sample, ("127.0.0.1", udp))
+        page = show(url)
+        expect(rows(page)).to_have_count(1, timeout=15_000)
+        expect(rows(page).first).to_contain_text("192.0.2.9")
+        page.goto(url + "#traffic")
+        expect(page.locator("#links button").first).to_contain_text("SiteA", timeout=15_000)
+        page.locator("#links button").first.click()
+        expect(page.locator("#drawer-body")).to_contain_text("203.0.113.9")
+    finally:
+        process.terminate()
+        process.wait(10)
