@@ -773,8 +773,7 @@ class Parser:
             self.config.application(word[9:], create=True)[1] = number
         elif owner == "sflow" and name.startswith("polling."):
             number = self.value("int", 0, _SECONDS)
-            slot = 2 if self.since("2.1.13-2") else 1
-            self.config.application(word[8:], create=True)[slot] = number
+            self.config.application(word[8:], create=True)[2] = number
         else:
             self.fail("unexpected %s setting" % owner)
 
@@ -1179,15 +1178,19 @@ def pack_u32(numbers):
     return struct.pack(">%dI" % len(numbers), *[number & U32 for number in numbers])
 
 
-def flow_sample(sequence, source, rate, pool, drops, ports, records):
-    """An expanded flow sample (format 3). source and ports are interface indexes."""
-    head = [sequence, 0, source, rate, pool, drops, 0, ports[0], 0, ports[1], len(records)]
-    return sample(3, pack_u32(head) + b"".join(records))
+def flow_sample(sequence, source, rate, pool, drops, ports, records, expanded):
+    """A flow sample, expanded (format 3) or plain (1). source and ports are interface indexes."""
+    if expanded:
+        head = [sequence, 0, source, rate, pool, drops, 0, ports[0], 0, ports[1], len(records)]
+    else:
+        head = [sequence, source & 0xFFFFFF, rate, pool, drops, ports[0], ports[1], len(records)]
+    return sample(3 if expanded else 1, pack_u32(head) + b"".join(records))
 
 
-def counter_sample(sequence, ds_class, ds_index, records):
-    """An expanded counter sample (format 4)."""
-    return sample(4, pack_u32([sequence, ds_class, ds_index, len(records)]) + b"".join(records))
+def counter_sample(sequence, ds_class, ds_index, records, expanded):
+    """A counter sample, expanded (format 4) or plain (2)."""
+    source = [ds_class, ds_index] if expanded else [ds_class << 24 | ds_index & 0xFFFFFF]
+    return sample(4 if expanded else 2, pack_u32([sequence, *source, len(records)]) + b"".join(records))
 
 
 def datagram(agent, sub_agent, sequence, uptime_ms, samples):
@@ -1780,6 +1783,7 @@ class Daemon:
         self.options = options
         self.log = log
         self.release = version_key(VERSION)
+        self.expanded = self.since("2.1.03-1")  # the form of the samples
         self.random = random.Random()
         self.started = time.monotonic()
         self.config = None
@@ -1822,6 +1826,8 @@ class Daemon:
             except OSError as exc:
                 self.log("cannot open output file %s : %s" % (self.options.crash, exc.strerror))
                 raise Exit(1) from exc
+        if not self.since("2.0.48-1"):
+            self.log("started")
         if self.since("2.1.04-6"):
             self.log("%s version %s (stand-in, not the real agent)" % (sys.argv[0], VERSION.split("-")[0]))
         self.read_config()
@@ -2110,7 +2116,8 @@ class Daemon:
             try:
                 os.remove(self.options.pid)
             except OSError as exc:
-                self.log("remove(%s) failed: %s" % (self.options.pid, exc.strerror))
+                if self.since("2.1.13-2"):
+                    self.log("remove(%s) failed: %s" % (self.options.pid, exc.strerror))
 
     @staticmethod
     def drain(sock):
@@ -2195,7 +2202,7 @@ class Daemon:
             records = interface_records(found[0])
         poller.sequence += 1
         self.counts["counter_samples"] += 1
-        self.queue(counter_sample(poller.sequence, poller.ds_class, poller.ds_index, records))
+        self.queue(counter_sample(poller.sequence, poller.ds_class, poller.ds_index, records, self.expanded))
 
     def read_tap(self, tap):
         limit = max(self.config["headerbytes"], 14)
@@ -2225,9 +2232,9 @@ class Daemon:
             extra = self.tcp(data)
             if extra:
                 records.insert(0, extra)
-        body = flow_sample(state[0], tap.interface.index, tap.rate, state[1], tap.drops, ports, records)
         self.counts["flow_samples"] += 1
-        self.queue(body)
+        index = tap.interface.index
+        self.queue(flow_sample(state[0], index, tap.rate, state[1], tap.drops, ports, records, self.expanded))
 
     def ports(self, tap, data):
         """Input and output interface, as the daemon concludes them from the MAC addresses."""

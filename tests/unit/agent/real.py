@@ -15,7 +15,12 @@ def can_ask():
     """Whether this process may make a mount namespace."""
     if shutil.which("unshare") is None:
         return False
-    return subprocess.run(["unshare", "-m", "true"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False).returncode == 0
+    return (
+        subprocess.run(
+            ["unshare", "-m", "true"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False
+        ).returncode
+        == 0
+    )
 
 
 def unpack(package, directory):
@@ -25,7 +30,13 @@ def unpack(package, directory):
 
 
 def release_of(package):
-    shown = subprocess.run(["dpkg-deb", "-f", str(package), "Version"], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    shown = subprocess.run(
+        ["dpkg-deb", "-f", str(package), "Version"],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     return shown.stdout.strip()
 
 

@@ -20,7 +20,9 @@ on_amd64 = pytest.mark.skipif(platform.machine() != "x86_64", reason="loads amd6
 
 
 def run(*command):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True).stdout
+    return subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True
+    ).stdout
 
 
 def build_package(tmp_path, version, target="debian12", arch="amd64"):
@@ -148,7 +150,13 @@ def test_ldd_names_the_libraries(tmp_path):
 def test_readelf_reads_it(tmp_path, arch, machine):
     path = tmp_path / "mod_kvm.so"
     path.write_bytes(elfso.shared_object("mod_kvm.so", "mod_kvm", ["libvirt.so.0", "libxml2.so.2"], arch))
-    shown = subprocess.run(["readelf", "-hdW", "--dyn-syms", str(path)], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    shown = subprocess.run(
+        ["readelf", "-hdW", "--dyn-syms", str(path)],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     assert shown.stderr == ""
     assert machine in shown.stdout
     for word in ("[libvirt.so.0]", "[libxml2.so.2]", "[mod_kvm.so]"):
