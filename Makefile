@@ -53,6 +53,14 @@ molecule: venv ## molecule scenarios on containers with systemd (SCENARIO=defaul
 	@mkdir -p .cache
 	tests/molecule.sh $(SCENARIO)
 
+.PHONY: web
+web: venv ## the collector's web page in a real Chromium; skipped where there is none
+	@tests/web/run.sh
+
+.PHONY: screenshot
+screenshot: venv ## write docs/images/collector.png, the picture of the page with an invented fleet
+	@tests/web/run.sh --screenshot
+
 .PHONY: acceptance
 acceptance: venv ## the demo fleet, deployed and questioned, and taken away
 	@mkdir -p .cache

@@ -212,7 +212,13 @@ def showcase():
         pair("INTERNET", "Backup", 40, 5, 1_700, 0),
     ]
     talkers = [
-        {"source": f"10.1.4.{n}", "target": f"203.0.113.{n * 7 % 200 + 9}", "protocol": "tcp" if n % 4 else "udp", "frames": 5200 / n, "bytes": 5200 / n * 730}
+        {
+            "source": f"10.1.4.{n}",
+            "target": f"203.0.113.{n * 7 % 200 + 9}",
+            "protocol": "tcp" if n % 4 else "udp",
+            "frames": 5200 / n,
+            "bytes": 5200 / n * 730,
+        }
         for n in range(1, 11)
     ]
     return Fake(agents, pairs, groups, talkers)

@@ -45,7 +45,7 @@ def main() -> int:
         page.on("console", lambda message: print(f"console: {message.type}: {message.text}", file=sys.stderr))
         page.on("pageerror", lambda error: print(f"page: {error}", file=sys.stderr))
         page.goto((options.url or server.url) + f"#{options.view}")
-        page.locator('#g-rate', has_text=re.compile(r'\d')).wait_for(timeout=20_000)
+        page.locator("#g-rate", has_text=re.compile(r"\d")).wait_for(timeout=20_000)
         if options.click:
             page.click(options.click)
         page.wait_for_timeout(options.seconds * 1000)

@@ -99,7 +99,14 @@ def test_worst_agents_come_first_with_words(serve, show):
         "losing",
         "reporting",
     ]
-    assert [row.locator("td").nth(1).inner_text() for row in rows(page).all()] == ["quiet", "late", "twin", "countless", "lossy", "fine"]
+    assert [row.locator("td").nth(1).inner_text() for row in rows(page).all()] == [
+        "quiet",
+        "late",
+        "twin",
+        "countless",
+        "lossy",
+        "fine",
+    ]
     assert rows(page).nth(4).locator("td").nth(4).inner_text() == "10 %"
     expect(page.locator("#said")).to_contain_text("1 silent, 1 stale")
 
@@ -186,7 +193,9 @@ def test_ten_thousand_agents_scroll_smoothly(serve, show):
         }"""
     )
     assert spent[len(spent) // 2] < 16, spent
-    sorting = page.evaluate("(() => { const b = performance.now(); window.netviz.fleet.arrange(); return performance.now() - b; })()")
+    sorting = page.evaluate(
+        "(() => { const b = performance.now(); window.netviz.fleet.arrange(); return performance.now() - b; })()"
+    )
     assert sorting < 250
     assert rows(page).last.get_attribute("aria-rowindex") == "10001"
 
@@ -213,7 +222,10 @@ def test_particles_follow_the_data(serve, show):
     assert seen["A>INTERNET"]["hollow"] == 0
     # Traffic that ends leaves the picture; traffic that begins enters it.
     server.pairs = [fake.pair("C", "INTERNET", tcp_udp=9_000), fake.pair("A", "INTERNET", tcp_udp=600)]
-    assert until(lambda: counts(page).get("C>INTERNET", {}).get("tcp_udp", 0) > 15 and counts(page)["C>INTERNET"]["icmp"] == 0, 20)
+    assert until(
+        lambda: counts(page).get("C>INTERNET", {}).get("tcp_udp", 0) > 15 and counts(page)["C>INTERNET"]["icmp"] == 0,
+        20,
+    )
     assert until(lambda: counts(page)["A>INTERNET"]["tcp_udp"] < seen["A>INTERNET"]["tcp_udp"] / 2, 20)
     assert counts(page).get("A>B", {"tcp_udp": 0})["tcp_udp"] == 0
 
@@ -239,7 +251,12 @@ def test_picture_is_drawn_in_the_colours_of_the_classes(serve, show):
 
     for name, colour in (("tcp_udp", "blue"), ("icmp", "yellow"), ("other", "red")):
         server.pairs = [fake.pair("A", "INTERNET", **{name: 5_000})]
-        assert until(lambda colour=colour: (seen := coloured())[colour] > 300 and sum(seen.values()) == seen[colour], 15), (name, coloured())
+
+        def alone(colour=colour):
+            seen = coloured()
+            return seen[colour] > 300 and sum(seen.values()) == seen[colour]
+
+        assert until(alone, 15), (name, coloured())
 
 
 def test_click_on_a_link_shows_its_talkers(serve, show):
@@ -247,7 +264,9 @@ def test_click_on_a_link_shows_its_talkers(serve, show):
     server = serve(groups=["INTERNET", "A"], pairs=[fake.pair("A", "INTERNET", tcp_udp=900)], talkers=talkers)
     page = show(server.url + "#traffic")
     assert until(lambda: len(counts(page)) == 1)
-    x, y = page.evaluate("(() => { const l = [...window.netviz.picture.links.values()][0]; return [l.xs[24], l.ys[24]]; })()")
+    x, y = page.evaluate(
+        "(() => { const l = [...window.netviz.picture.links.values()][0]; return [l.xs[24], l.ys[24]]; })()"
+    )
     page.locator("#picture").hover(position={"x": x, "y": y})
     expect(page.locator("#tip")).to_contain_text("A → INTERNET")
     page.locator("#picture").click(position={"x": x, "y": y})
@@ -309,7 +328,11 @@ def test_empty_collector_says_what_comes_next(serve, show):
 
 def test_hostile_names_stay_text(serve, show):
     name = "<img src=x onerror=alert(1)>"
-    server = serve(agents=[fake.agent(1, host_name=name)], groups=["INTERNET", name], pairs=[fake.pair(name, "INTERNET", tcp_udp=5)])
+    server = serve(
+        agents=[fake.agent(1, host_name=name)],
+        groups=["INTERNET", name],
+        pairs=[fake.pair(name, "INTERNET", tcp_udp=5)],
+    )
     page = show(server.url)
     expect(rows(page).first).to_contain_text(name)
     rows(page).first.click()
@@ -341,7 +364,13 @@ def test_text_has_contrast(serve, show, scheme):
           const parse = (text) => text.match(/[\\d.]+/g).map(Number);
           const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
             .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-          const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3] > 0.9) return c; } return [255, 255, 255]; };
+          const ground = (e) => {
+            for (; e; e = e.parentElement) {
+              const c = parse(getComputedStyle(e).backgroundColor);
+              if (c.length < 4 || c[3] > 0.9) return c;
+            }
+            return [255, 255, 255];
+          };
           const poor = [];
           for (const e of document.querySelectorAll("h1, h2, dt, dd, td, th button, .chip, .tabs a, .quiet, input")) {
             if (!e.offsetParent || !(e.textContent || e.placeholder || "").trim() || e.dataset.n === "0") continue;
@@ -389,7 +418,11 @@ def test_page_of_the_real_collector(show, tmp_path):
         frame = bytes(12) + b"\x08\x00" + ip + struct.pack("!HHIIBBHHH", 1234, 443, 0, 0, 80, 16, 0, 0, 0)
         header = struct.pack("!4I", 1, 1000, 4, len(frame)) + frame + bytes(-len(frame) % 4)
         for sequence in range(1, 61):
-            sample = struct.pack("!8I", sequence, 2, 400, sequence * 400, 0, 1, 2, 1) + struct.pack("!2I", 1, len(header)) + header
+            sample = (
+                struct.pack("!8I", sequence, 2, 400, sequence * 400, 0, 1, 2, 1)
+                + struct.pack("!2I", 1, len(header))
+                + header
+            )
             datagram = struct.pack("!2I4s4I", 5, 1, bytes([192, 0, 2, 9]), 0, sequence, sequence * 1000, 1)
             sender.sendto(datagram + struct.pack("!2I", 1, len(sample)) + sample, ("127.0.0.1", udp))
         page = show(url)
