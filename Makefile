@@ -69,7 +69,7 @@ acceptance: venv ## the demo fleet, deployed and questioned, and taken away
 .PHONY: test
 test: ## everything: lint, unit, molecule, acceptance
 	@started=$$SECONDS
-	for part in lint sanity unit molecule acceptance; do
+	for part in lint sanity unit web molecule acceptance; do
 	  printf '\n======== make %s [%d s]\n' "$$part" $$((SECONDS - started))
 	  $(MAKE) --no-print-directory "$$part"
 	done
