@@ -746,6 +746,29 @@ def _options(plan):
             plan.top(row[1], given[row[1]][0], given[row[1]][1])
 
 
+LIMITS = (
+    ("CPUQuota", r"[0-9]+%"),
+    ("CPUWeight", r"[0-9]+"),
+    ("IOWeight", r"[0-9]+"),
+    ("LimitNOFILE", r"[0-9]+|infinity"),
+    ("MemoryHigh", r"[0-9]+[KMGT%]?|infinity"),
+    ("MemoryMax", r"[0-9]+[KMGT%]?|infinity"),
+    ("MemorySwapMax", r"[0-9]+[KMGT%]?|infinity"),
+    ("Nice", r"-?[0-9]+"),
+    ("TasksMax", r"[0-9]+%?|infinity"),
+)
+
+
+def _limits(plan):
+    """systemd ignores what it does not understand, and the limit would not be there."""
+    known = dict(LIMITS)
+    for name, value in _mapping(plan, "hsflowd_limits").items():
+        if name not in known:
+            plan.problems.append("hsflowd_limits has no %s; %s" % (name, nearest(name, known)))
+        elif not re.match(r"^(%s)$" % known[name], str(value)) or str(value).endswith("\n"):
+            plan.problems.append("hsflowd_limits.%s is %r, which systemd would ignore" % (name, value))
+
+
 def objects(statements):
     """Names of the objects in use, each once."""
     return sorted({s["name"] for s in statements if "block" in s})
@@ -937,6 +960,7 @@ def settle(variables, host=None, read_version=None, version=None):
     taps = _pcap(plan)
     _tcp(plan)
     _modules(plan, sampling)
+    _limits(plan)
     wanted = _loadable(plan, source)
     _faults(plan, source)
     missing = libraries(wanted, host.get("platform"), host.get("libraries") or []) if host else []

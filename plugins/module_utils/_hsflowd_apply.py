@@ -240,7 +240,7 @@ class Transaction:
             self.check_candidate()
             self.write_files()
             if self.package_due or self.drop_ins_due or host.unit()["stale"]:
-                self.systemctl("daemon-reload")
+                self.reload()
             if self.enable_due or self.package_due:
                 self.touched.add("enabled")
                 self.systemctl("enable" if p["enabled"] else "disable", host.UNIT)
@@ -262,6 +262,23 @@ class Transaction:
         status, out = self.execute(["systemctl", "--no-ask-password"] + list(arguments), timeout=60)
         if status != 0:
             raise Failed("systemctl %s failed" % " ".join(arguments), last_words(out))
+
+    def here(self):
+        """The end of the journal."""
+        _status, out = self.execute(["journalctl", "--lines=0", "--show-cursor", "--no-pager"], timeout=20)
+        return out.partition("cursor: ")[2].strip()
+
+    def reload(self):
+        """Has systemd read its files again. It ignores a line that it does not understand; that must not go unnoticed."""
+        cursor = self.here()
+        self.systemctl("daemon-reload")
+        if not cursor or not self.drop_ins_due:
+            return
+        command = ["journalctl", "_PID=1", "--after-cursor", cursor, "--output", "cat", "--no-pager"]
+        _status, out = self.execute(command, timeout=20)
+        ignored = [line for line in out.splitlines() if os.path.join(host.DROP_INS, PREFIX) in line]
+        if ignored:
+            raise Failed("systemd does not take a line of the drop-ins", last_words("\n".join(ignored)))
 
     def patient(self, command, timeout):
         """Runs dpkg or apt-get, and waits while another one holds the lock."""
@@ -347,8 +364,7 @@ class Transaction:
         # Stopped first, so that what the old daemon says at its end is not taken for words of the new one.
         self.execute(["systemctl", "--no-ask-password", "stop", host.UNIT], timeout=60)
         self.execute(["systemctl", "reset-failed", host.UNIT], timeout=30)
-        _status, out = self.execute(["journalctl", "--lines=0", "--show-cursor", "--no-pager"], timeout=20)
-        self.cursor = out.partition("cursor: ")[2].strip()
+        self.cursor = self.here()
         began = self.clock()
         restarts = host.unit()["n_restarts"]
         status, out = self.execute(["systemctl", "--no-ask-password", "start", host.UNIT], timeout=60)

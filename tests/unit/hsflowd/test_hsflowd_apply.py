@@ -70,6 +70,7 @@ class Machine:
         self.reject = ""  # a text that it does not parse
         self.breaks = ""  # the first words of a command that fails
         self.interrupt = ""  # the first words of a command that kills the run
+        self.ignored = ""  # what systemd says of the drop-ins
         self.log = []
 
     def execute(self, command, timeout=60, **_environment):
@@ -96,6 +97,8 @@ class Machine:
         elif command[0] == "systemctl":
             self.systemctl([c for c in command[1:] if not c.startswith("-")])
         elif command[0] == "journalctl":
+            if "_PID=1" in command:
+                return 0, self.ignored
             return 0, "-- cursor: s=1\n" if "--show-cursor" in command else "it does not like %s\n" % self.refuse
         return 0, ""
 
@@ -350,6 +353,15 @@ def test_a_way_back_that_fails_is_tried_again_by_the_next_run(machine):
     machine.refuse = ""
     work(machine, parameters(machine, "1"))
     assert not os.path.exists(host.PENDING) and machine.running == GOOD
+
+
+def test_a_line_that_systemd_ignores_is_a_failure(machine):
+    machine.ignored = "%s/netviz-limits.conf:4: Invalid CPU quota '20', ignoring.\n" % host.DROP_INS
+    with pytest.raises(
+        engine.Failed, match="systemd does not take a line of the drop-ins; the package was removed again"
+    ) as failed:
+        work(machine, parameters(machine))
+    assert "Invalid CPU quota" in failed.value.words
 
 
 def test_a_locked_dpkg_is_waited_for(machine):

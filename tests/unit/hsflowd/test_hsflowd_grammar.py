@@ -240,6 +240,8 @@ def test_an_object_is_known_from_its_first_release_on(name):
         ({"hsflowd_pcap": "eth0"}, "neither auto, none, nor a list"),
         ({"hsflowd_tcp": "maybe"}, "hsflowd_tcp is 'maybe'"),
         ({"hsflowd_agent_ip": "127.0.0.1"}, "does not tell one host from another"),
+        ({"hsflowd_limits": {"MemMax": "64M"}}, "did you mean MemoryMax?"),
+        ({"hsflowd_limits": {"CPUQuota": "20"}}, "which systemd would ignore"),
         ({"hsflowd_version": "newest"}, "not a version such as"),
         ({"hsflowd_deb_sha256": "abc", "hsflowd_deb_url": "https://example.com/x.deb"}, "64 hexadecimal digits"),
         ({"hsflowd_deb_url": "example.com/x.deb"}, "not a URL"),
