@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import browser
@@ -384,8 +385,9 @@ def test_text_has_contrast(serve, show, scheme):
     assert poor == []
 
 
-def test_page_of_the_real_collector(show, tmp_path):
-    """The page, its headers and the answers as the collector itself gives them."""
+@pytest.mark.parametrize("token", ["", "0123456789abcdef"])
+def test_page_of_the_real_collector(show, tmp_path, token):
+    """The page, its headers and the answers as the collector itself gives them, without a token and with one."""
 
     def free(kind):
         with socket.socket(socket.AF_INET, kind) as sock:
@@ -397,6 +399,9 @@ def test_page_of_the_real_collector(show, tmp_path):
     groups.write_text('{"INTERNET": ["0.0.0.0/0"], "SiteA": ["10.1.0.0/16"]}')
     command = [sys.executable, "-m", "sflow_collector", "serve", "--udp-address", "127.0.0.1", "--udp-port", str(udp)]
     command += ["--http-port", str(http), "--groups", str(groups), "--state-dir", str(tmp_path)]
+    if token:
+        (tmp_path / "token").write_text(token)
+        command += ["--token-file", str(tmp_path / "token")]
     process = subprocess.Popen(command, cwd=fake.PACKAGE.parent)
     url = f"http://127.0.0.1:{http}/"
     try:
@@ -425,7 +430,12 @@ def test_page_of_the_real_collector(show, tmp_path):
             )
             datagram = struct.pack("!2I4s4I", 5, 1, bytes([192, 0, 2, 9]), 0, sequence, sequence * 1000, 1)
             sender.sendto(datagram + struct.pack("!2I", 1, len(sample)) + sample, ("127.0.0.1", udp))
-        page = show(url)
+        page = show(url, allow=["401"] if token else [])
+        if token:
+            with pytest.raises(urllib.error.HTTPError, match="401"):
+                urllib.request.urlopen(url + "fleet/json", timeout=5)
+            page.locator("#ask-token").fill(token)
+            page.keyboard.press("Enter")
         expect(rows(page)).to_have_count(1, timeout=15_000)
         expect(rows(page).first).to_contain_text("192.0.2.9")
         page.goto(url + "#traffic")

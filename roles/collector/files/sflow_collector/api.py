@@ -110,6 +110,10 @@ class Api:
     def groups(self, _request):
         return self.json(self.core.traffic.groups.mapping)
 
+    def public(self, path):
+        """Whether a path needs no token: the page holds no data, and asks for the token itself."""
+        return path == "/healthz" or (path.lstrip("/") or "index.html") in self._files()
+
     def file(self, request):
         """A file of the page. Only names that the folder lists are served, so no path leads out of it."""
         name = request.path.lstrip("/") or "index.html"

@@ -54,7 +54,8 @@ class Service:
         self.api = api.Api(self.core, healthy=self.problem)
         token = settings.token()
         self.web = listen("TCP", settings.http_address, settings.http_port, lambda: web.Server(
-            self.selector, self.api, settings.http_address, settings.http_port, token, log))
+            self.selector, self.api, settings.http_address, settings.http_port, token, log,
+            self.api.public))
 
     def problem(self):
         """What keeps the collector from its work, None when nothing does."""

@@ -106,10 +106,11 @@ class Connection:
 class Server:
     """Answers requests by answer(request) -> Response, on the sockets of a selector."""
 
-    def __init__(self, selector, answer, address, port, token=None, log=None):
+    def __init__(self, selector, answer, address, port, token=None, log=None, public=None):
         self.selector = selector
         self.answer = answer
         self.token = token
+        self.public = public or (lambda path: False)  # whether a path is answered without the token
         self.log = log or (lambda text: None)
         self.connections = set()
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -207,7 +208,7 @@ class Server:
         self._write(connection)
 
     def _respond(self, request):
-        if self.token and request.path != "/healthz" and not authorized(request, self.token):
+        if self.token and not self.public(request.path) and not authorized(request, self.token):
             return Response(401, b"a token is needed\n", headers=[
                 ("WWW-Authenticate", 'Basic realm="sflow-collector", charset="UTF-8"')])
         try:
