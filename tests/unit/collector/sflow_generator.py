@@ -80,7 +80,7 @@ def timestamp(value=1):
 
 def tcp_info():
     """2209, as hsflowd sends it for a local socket."""
-    return tagged(2209, words(1, 1448, 1448, 0, 0, 300, 100, 10, 0, 0, 50))
+    return tagged(2209, words(1, 1448, 1448, 0, 0, 0, 1500, 300, 100, 10, 0, 50))
 
 
 # Frames.
@@ -208,7 +208,8 @@ class Fleet:
     the header), the others Open vSwitch and sfprobe (plain samples). One sample in five is IPv6.
     """
 
-    def __init__(self, agents=100, seed=1, groups=8):
+    def __init__(self, agents=100, seed=1, groups=8, host="host-%d"):
+        self.host = host
         self.random = random.Random(seed)
         self.groups = groups
         self.size = agents
@@ -263,7 +264,8 @@ class Fleet:
             samples.append(counter_sample([interface_counters(2, octets=(sequence * 1000, sequence * 500))]
                                           + ([port_name("eth0")] if expanded else []), sequence, (0, 2), expanded))
         if chance < 0.15 or chance > 0.85:
-            samples.append(counter_sample(host_counters("host-%d" % number, struct.pack(">QQ", 1, number)), sequence,
+            samples.append(counter_sample(host_counters(
+                self.host % number if "%" in self.host else self.host, struct.pack(">QQ", 1, number if "%" in self.host else 0)), sequence,
                                           (2, 1), expanded))
         return datagram(self.address(number), sequence, samples, 100000 if expanded else 0,
                         sequence * 1000 if uptime is None else uptime)

@@ -157,7 +157,7 @@ def test_an_agent_that_moves_to_another_source_is_not_shared():
 
 def test_two_hosts_behind_one_source():
     bench = Bench()
-    for sequence in range(1, 9):
+    for sequence in range(1, 20):
         for name in "one", "two":
             bench.send(sequence, [gen.counter_sample(gen.host_counters(name, name.encode("ascii").ljust(16)))],
                        after=10000)
@@ -166,8 +166,8 @@ def test_two_hosts_behind_one_source():
 
 def test_a_renamed_host_is_not_shared():
     bench = Bench()
-    for sequence in range(1, 9):
-        name = "old" if sequence < 5 else "new"
+    for sequence in range(1, 40):
+        name = "old" if sequence < 20 else "new"
         bench.send(sequence, [gen.counter_sample(gen.host_counters(name))], after=10000)
     assert not bench.row()["shared"] and bench.row()["host_name"] == "new"
 

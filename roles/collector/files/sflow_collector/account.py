@@ -15,16 +15,16 @@ All times are whole milliseconds since the epoch.
 
 import struct
 
-from . import counters, sequence, wire
+from . import counters, kept, sequence, wire
 from .columns import Table
 
 MAX_AGENTS = 65536
 MAX_STREAMS = 4  # source addresses per agent
 MAX_POINTS = 512  # data sources per agent
 MAX_IDENTITIES = 4  # host names or UUIDs per agent
-KEPT_BYTES = 64 << 20  # counter samples kept for the metrics, in all
-MAX_KEPT = 4096  # a longer counter sample is not kept
 KEEP_EVERY_MS = 1000  # a data source's counter sample is kept at most this often
+IDENTIFY_ONE_IN = 4  # counter samples of a host of which one is asked for the host's name
+DESCRIBE_MS = 60000  # how long the name and speed of a data source are taken as read
 SHARED_MS = 300000  # two sources that interleave within this time share the agent address
 INTERVALS = 8  # polling intervals remembered per data source
 MIN_INTERVAL_MS = 100  # closer counter samples belong to the same poll
@@ -33,7 +33,8 @@ RATES = 4  # earlier sampling rates remembered per data source
 STREAM_COLUMNS = (sequence.COLUMNS + " source_high:Q source_low:Q high:Q low:Q sub_agent:I agent:I first:q since:q last_flow:q last_counter:q "
                   "datagrams:q bytes:q flows:q counters:q discards:q")
 POINT_COLUMNS = ("agent:I source:Q rate:I rates:I*%d rate_changes:I pool:I drops:I flows:q counters:q discards:q "
-                 "flow_base:I flow_top:I last_counter:q intervals:q*%d polls:q kept_at:q" % (RATES, INTERVALS))
+                 "flow_base:I flow_top:I last_counter:q intervals:q*%d polls:q " % (RATES, INTERVALS)
+                 + kept.COLUMNS)
 SUMS = ("lost", "out_of_order", "duplicates", "restarts", "datagrams", "bytes", "flows", "counters", "discards")
 
 
@@ -43,7 +44,8 @@ _HALVES = struct.Struct(">QQ")
 class Agent:
     """One agent address and sub-agent."""
 
-    __slots__ = ("number", "address", "sub_agent", "streams", "points", "identities", "retired", "first")
+    __slots__ = ("number", "address", "sub_agent", "streams", "points", "identities", "host_record", "host_times",
+                 "retired", "first")
 
     def __init__(self, number, address, sub_agent, now):
         self.number = number
@@ -53,18 +55,8 @@ class Agent:
         self.streams = []  # [(source, row of Account.streams)]
         self.points = {}  # data source -> row of Account.points
         self.identities = None  # {(host name, uuid): [first, last]}
+        self.host_record = self.host_times = None  # the newest of them as it came, and its times
         self.retired = None  # sums of streams whose row was given to another source
-
-
-class Kept:
-    """The newest counter samples of a data source, as they came: they are read when somebody asks."""
-
-    __slots__ = ("time", "data", "previous_time", "previous", "name", "speed", "described")
-
-    def __init__(self):
-        self.time = self.previous_time = self.described = 0
-        self.data = self.previous = b""
-        self.name = self.speed = None
 
 
 class Account:
@@ -77,8 +69,8 @@ class Account:
         self.stream_rows = {}  # (source, address, sub-agent) -> row
         self.streams = Table(max_agents + max_agents // 2 + MAX_STREAMS, STREAM_COLUMNS)
         self.points = Table(4 * max_agents + MAX_POINTS, POINT_COLUMNS)
-        self.kept = {}  # row of points -> Kept
-        self.kept_bytes = 0
+        self.kept = kept.KeptSamples(self.points)
+        self.names = {}  # row of points -> (name, speed, time of the counter sample that said so)
         self.datagrams = self.bytes = 0
         self.refused = self.truncated = 0
         self.overflow = {"datagrams": 0, "sources": 0, "data_sources": 0, "counter_samples": 0}
@@ -200,22 +192,36 @@ class Account:
 
     def keep(self, agent, point, data, start, end, now):
         """Keep a counter sample, from the number of its records on, for whoever asks for its values."""
-        if now - self.points.kept_at[point] < KEEP_EVERY_MS:
+        points = self.points
+        if points.kept[point] and now - points.kept_at[point] < KEEP_EVERY_MS:
             return
-        self.points.kept_at[point] = now
-        kept = self.kept.get(point)
         body = bytes(data[start:end])
-        before = len(kept.previous) if kept is not None else 0
-        if len(body) > MAX_KEPT or self.kept_bytes - before + len(body) > KEPT_BYTES:
+        if not self.kept.put(point, body, now):
             self.overflow["counter_samples"] += 1
+        if points.source[point] == counters.HOST and asks_for_name(points.counters[point]):
+            self.identify(agent, body, now)
+
+    def identify(self, agent, body, now):
+        """Note who a host says it is; its record as it came makes the next look short."""
+        record = agent.host_record
+        if record is not None and record in body and now - agent.host_times[1] <= SHARED_MS:
+            agent.host_times[1] = now
             return
-        if kept is None:
-            kept = self.kept[point] = Kept()
-        self.kept_bytes += len(body) - before
-        kept.previous, kept.previous_time = kept.data, kept.time
-        kept.data, kept.time = body, now
-        if self.points.source[point] == counters.HOST:
-            self._identify(agent, counters.identity(body), now)
+        record, identity = counters.identity(body)
+        if identity is None:
+            return
+        if agent.identities is None:
+            agent.identities = {}
+        times = agent.identities.get(identity)
+        if times is None:
+            if len(agent.identities) >= MAX_IDENTITIES:
+                oldest = min(agent.identities, key=lambda item: agent.identities[item][1])
+                del agent.identities[oldest]
+            times = agent.identities[identity] = [now, now]
+        elif now - times[1] > SHARED_MS:
+            times[0] = now
+        times[1] = now
+        agent.host_record, agent.host_times = record, times
 
     # What the account does on its own.
 
@@ -263,22 +269,6 @@ class Account:
                 getattr(streams, name)[row] = 0
         return row
 
-    def _identify(self, agent, identity, now):
-        if identity is None:
-            return
-        if agent.identities is None:
-            agent.identities = {}
-        times = agent.identities.get(identity)
-        if times is not None:
-            if now - times[1] > SHARED_MS:
-                times[0] = now
-            times[1] = now
-            return
-        if len(agent.identities) >= MAX_IDENTITIES:
-            oldest = min(agent.identities, key=lambda item: agent.identities[item][1])
-            del agent.identities[oldest]
-        agent.identities[identity] = [now, now]
-
     # What a view asks.
 
     def sums(self, agent):
@@ -322,21 +312,24 @@ class Account:
 
     def describe(self, point, now):
         """(name, speed in bit/s) of a data source as its counter samples say, None where they do not."""
-        kept = self.kept.get(point)
-        if kept is None:
-            return None, None
-        if kept.data and (not kept.described or now - kept.described > 60000):
-            kept.described = now
-            name, speed = counters.describe(kept.data)
-            kept.name = name or kept.name
-            kept.speed = kept.speed if speed is None else speed
-        return kept.name, kept.speed
+        name, speed, said = self.names.get(point, (None, None, 0))
+        if self.points.kept[point] and (not said or now - said > DESCRIBE_MS):
+            found = counters.describe(self.kept.get(point)[1])
+            name, speed = found[0] or name, speed if found[1] is None else found[1]
+            self.names[point] = name, speed, now
+        return name, speed
 
     def host_name(self, agent):
         """The newest host name an agent told, None before it did."""
         if not agent.identities:
             return None
         return max(agent.identities.items(), key=lambda item: item[1][1])[0][0]
+
+
+def asks_for_name(counted):
+    """Whether the counter sample that makes it so many is asked for the host's name: the first ones, then some in no
+    rhythm, so that of two hosts that take turns both are heard."""
+    return (counted < IDENTIFY_ONE_IN) | ((counted * 0x9E3779B1 >> 16) % IDENTIFY_ONE_IN == 0)
 
 
 def count(counts, key, limit=1024, by=1):

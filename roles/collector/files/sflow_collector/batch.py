@@ -26,7 +26,7 @@ Scalar code stays the reference: tests/unit/collector compares the two on genera
 import numpy as np
 
 from . import account as accounts
-from . import packet, sequence, traffic, wire
+from . import capture, counters, kept, packet, sequence, traffic, wire
 from .core import Collector
 from .vectors import Index, Memory, Prefixes, pair
 
@@ -41,6 +41,7 @@ _UNKNOWN, _KNOWN, _PACKET = 0, 1, 2
 # By sample tag, 0 and 6 for what is none: length of the header, place of the number of records (behind tag and length).
 _HEADER_BYTES = np.array([4 * len(wire.SAMPLES[tag][1].split()) if tag in wire.SAMPLES else 0 for tag in range(7)], "i8")
 _COUNT_WORD = _HEADER_BYTES // 4 + 1
+_KEPT_SIZES = np.array(kept.SIZES)
 _CLASS = np.full(256, packet.OTHER, "i8")
 for _number, _kind in packet.CLASS_OF.items():
     _CLASS[_number] = _kind
@@ -551,35 +552,64 @@ class _Batch:
 
     def _counter_points(self):
         """Polling intervals of the data sources of counter samples; the samples that shall be kept."""
-        account, points = self.account, self.decoder.points
+        points = self.decoder.points
         which = self.counters[self.point[self.counters] >= 0]
-        if not len(which):
-            return
-        point, times = self.point[which], self.times[self.of[which]]
+        point = self.point[which]
         order = np.argsort(point, kind="mergesort")
         twice = np.zeros(len(point), bool)
         same = point[order[1:]] == point[order[:-1]]
-        twice[order[1:]] |= same
-        twice[order[:-1]] |= same
-        for place in np.flatnonzero(twice).tolist():
-            account.poll(int(point[place]), int(times[place]))
-        once = ~twice
-        rows, now = point[once], times[once]
-        passed = now - points.last_counter[rows]
-        counted = (points.counters[rows] > 0) & (passed >= accounts.MIN_INTERVAL_MS)
-        some = rows[counted]
+        if same.any():
+            twice[order[1:]] |= same
+            twice[order[:-1]] |= same
+            for place in which[twice].tolist():
+                self._counter_sample(place)
+            which, point = which[~twice], point[~twice]
+        now = self.times[self.of[which]]
+        passed = now - points.last_counter[point]
+        counted = (points.counters[point] > 0) & (passed >= accounts.MIN_INTERVAL_MS)
+        some = point[counted]
         points.intervals[some * accounts.INTERVALS + points.polls[some] % accounts.INTERVALS] = passed[counted]
         points.polls[some] += 1
-        points.counters[rows] += 1
-        points.last_counter[rows] = now
-        due = times - points.kept_at[point] >= accounts.KEEP_EVERY_MS
+        points.counters[point] += 1
+        points.last_counter[point] = now
+        due = (points.kept[point] == 0) | (now - points.kept_at[point] >= accounts.KEEP_EVERY_MS)
         if due.any():
-            which, point, times = which[due], point[due], times[due]
-            by_number, view = account.by_number, self.memory.view
-            for row, agent, begin, end, now in zip(point.tolist(), points.agent[point].tolist(),
-                                                   (self.body[which] - 4).tolist(), self.end[which].tolist(),
-                                                   times.tolist()):
-                account.keep(by_number[agent], row, view, begin, end, now)
+            self._keep(which[due], point[due], now[due])
+
+    def _counter_sample(self, place):
+        """One counter sample by the account's own methods."""
+        account, point = self.account, int(self.point[place])
+        now = int(self.times[self.of[place]])
+        account.poll(point, now)
+        account.keep(account.by_number[account.points.agent[point]], point, self.memory.view,
+                     int(self.body[place]) - 4, int(self.end[place]), now)
+
+    def _keep(self, which, point, now):
+        """Keep counter samples of different data sources: copy them into their slots, a size at a time."""
+        account, points, store = self.account, self.decoder.points, self.account.kept
+        begin, end = self.body[which] - 4, self.end[which]
+        where = points.kept[point]
+        kind = (where >> np.uint32(kept.CLASS_SHIFT)).astype("i8")
+        fits = (where > 0) & (end - begin <= _KEPT_SIZES[kind])
+        for place in np.flatnonzero(~fits).tolist():
+            if not store.put(int(point[place]), self.memory.view[begin[place]:end[place]], int(now[place])):
+                account.overflow["counter_samples"] += 1
+        rows = point[fits]
+        half = points.kept_half[rows] ^ 1
+        points.kept_half[rows] = half
+        points.kept_before[rows], points.kept_before_at[rows] = points.kept_size[rows], points.kept_at[rows]
+        points.kept_size[rows], points.kept_at[rows] = (end - begin)[fits], now[fits]
+        slots = ((where[fits] & np.uint32(kept.SLOT)).astype("i8") - 1) * 2 + half
+        for number, size in enumerate(kept.SIZES):
+            chosen = np.flatnonzero(kind[fits] == number)
+            if len(chosen):
+                arena = np.frombuffer(store.arenas[number], "V%d" % size)
+                arena[slots[chosen]] = self.memory.windows(size)[begin[fits][chosen]]
+        asked = np.flatnonzero((points.source[point] == np.uint64(counters.HOST))
+                               & accounts.asks_for_name(points.counters[point]))
+        for agent, first, last, time in zip(points.agent[point[asked]].tolist(), begin[asked].tolist(),
+                                            end[asked].tolist(), now[asked].tolist()):
+            account.identify(account.by_number[agent], bytes(self.memory.view[first:last]), time)
 
     # 8. Traffic.
 
@@ -716,6 +746,43 @@ class Pairs:
         core.position += len(chosen)
 
 
+def locate(memory, link, starts, sizes, port):
+    """The datagrams in frames: (which frames, starts, lengths, sources). The usual frame, IP in plain Ethernet with
+    UDP behind a header of the usual length, is recognised here; for every other capture.payload is asked.
+    """
+    words = memory.words(starts, 16)
+    kind = words[:, 3] >> np.uint32(16)
+    usual = sizes >= 62
+    usual &= link == 1
+    udp4 = usual & (kind == 0x0800) & (words[:, 3] & np.uint32(0xFF00) == 0x4500) & (
+        words[:, 5] & np.uint32(0x3FFF00FF) == 17)
+    udp6 = usual & (kind == 0x86DD) & (words[:, 3] >> np.uint32(12) & np.uint32(15) == 6) & (
+        words[:, 5] >> np.uint32(24) == 17)
+    to = np.where(udp4, words[:, 9] >> np.uint32(16), words[:, 14] >> np.uint32(16))
+    length = np.where(udp4, words[:, 9], words[:, 14]) & np.uint32(0xFFFF)
+    begin = np.where(udp4, starts + 42, starts + 62)
+    end = starts + sizes
+    end = np.where(udp4, np.minimum(end, starts + 14 + (words[:, 4] >> np.uint32(16))), end)
+    end = np.minimum(end, begin - 8 + length)
+    good = (udp4 | udp6) & (to == port) & (length >= 8) & (begin <= end)
+    sources = np.empty((len(starts), 2), "u8")
+    shifted = [words[:, place] << np.uint32(16) | words[:, place + 1] >> np.uint32(16) for place in range(5, 9)]
+    sources[:, 0] = np.where(udp4, np.uint64(0), pair(shifted[0], shifted[1]))
+    sources[:, 1] = np.where(udp4, (words[:, 6] << np.uint32(16) | words[:, 7] >> np.uint32(16)).astype("u8")
+                             | np.uint64(0xFFFF << 32), pair(shifted[2], shifted[3]))
+    for place in np.flatnonzero(~(udp4 | udp6)).tolist():
+        first, last = int(starts[place]), int(starts[place] + sizes[place])
+        frame = bytes(memory.view[first:last])
+        found = capture.payload(link, frame, port)
+        if found is not None:
+            good[place] = True
+            offset = frame.index(found[1]) if found[1] else len(frame)
+            begin[place], end[place] = first + offset, first + offset + len(found[1])
+            sources[place] = np.frombuffer(found[0], ">u8")
+    which = np.flatnonzero(good)
+    return which, begin[which], (end - begin)[which], sources[which]
+
+
 class BatchCollector(Collector):
     """A collector that decodes in batches: take() gathers datagrams until there are enough of them."""
 
@@ -750,6 +817,25 @@ class BatchCollector(Collector):
             self.batch.decode(self._memory, np.array(self._starts, "i8"), np.array(self._lengths, "i8"), sources,
                               np.array(self._times, "i8"))
             self._begin()
+
+    def replay(self, blocks, port, set_clock):
+        """Account for a whole capture, block by block; yields the number of datagrams so far."""
+        number, newest = 0, 0
+        if self._memory is None:
+            self._memory = Memory(GATHER_BYTES)
+        memory = self._memory
+        while True:
+            heads = np.array(blocks.read(memory.view[:GATHER_BYTES], GATHER), "i8")
+            if not len(heads):
+                return
+            seconds, fraction, sizes = memory.words(heads, 3).astype(">u4").view(blocks.order + "u4").astype("i8").T
+            times = np.maximum(np.maximum.accumulate(seconds * 1000 + fraction * 1000 // blocks.unit), newest)
+            newest = int(times[-1])
+            which, starts, lengths, sources = locate(memory, blocks.link, heads + 16, sizes, port)
+            set_clock(newest)
+            self.batch.decode(memory, starts, lengths, sources, times[which])
+            number += len(starts)
+            yield number
 
     def flush(self):
         """Account for everything taken so far."""

@@ -95,7 +95,7 @@ class Progress:
 
     def step(self, number):
         """number datagrams have been read."""
-        if self.next is not None and not number & 0xFFF and time.monotonic() >= self.next:
+        if self.next is not None and time.monotonic() >= self.next:
             self.next = time.monotonic() + 0.5
             self.shown = True
             sys.stderr.write("\r%3d %%  %d datagrams" % (100 * self.stream.tell() // self.size, number))
@@ -111,23 +111,46 @@ def _open(name):
     return sys.stdin.buffer if name == "-" else open(name, "rb", 1 << 20)
 
 
+class CaptureClock:
+    """The time in a capture: that of the newest datagram."""
+
+    def __init__(self):
+        self.now, self.first = 0, None
+
+    def __call__(self):
+        return self.now
+
+    def set(self, time_ms):
+        """Go on to a time; never back."""
+        self.first = time_ms if self.first is None else self.first
+        self.now = max(self.now, time_ms)
+
+
+def replay(collector, stream, port, clock):
+    """Feed a capture to a collector; yields the number of datagrams so far."""
+    if hasattr(collector, "replay") and stream.seekable() and stream.peek(4)[:4] in capture.MAGICS:
+        yield from collector.replay(capture.Blocks(stream), port, clock.set)
+        return
+    for number, (time_ms, source, data) in enumerate(capture.datagrams(stream, port), 1):
+        clock.set(time_ms)
+        collector.take(data, len(data), source, clock.now)
+        if not number & 0xFFF:
+            yield number
+
+
 def run_replay(options):
     """sflow-collector replay"""
-    now = [0]
-    collector = core.create(options.decoder, max_agents=options.max_agents, groups_path=options.groups,
-                            clock=lambda: now[0])
+    clock = CaptureClock()
+    collector = core.create(options.decoder, max_agents=options.max_agents, groups_path=options.groups, clock=clock)
     if collector.groups_file.problem:
         raise settings.SettingsError("groups: %s" % collector.groups_file.problem)
     with _open(options.file) as stream:
         progress = Progress(stream)
-        for number, (time_ms, source, data) in enumerate(capture.datagrams(stream, options.port), 1):
-            now[0] = max(now[0], time_ms)
-            if number == 1:
-                collector.started = time_ms
-            collector.take(data, len(data), source, now[0])
+        for number in replay(collector, stream, options.port, clock):
             progress.step(number)
         progress.done()
     collector.flush()
+    collector.started = clock.first or 0
     if options.json:
         for piece in views.fleet(collector, (), "", 0, len(collector.account.agents)):
             sys.stdout.write(piece.decode("ascii"))

@@ -126,13 +126,15 @@ def read(body):
 
 
 def identity(body):
-    """(host name, UUID) of a kept counter sample of a host, None when it has none."""
+    """(record, (host name, UUID)) of a kept counter sample of a host, (None, None) when it does not say."""
     for tag, start, end in _records(body):
         if tag == 2000:
             out = {}
             _read(tag, body, start, end, out)
-            return (out["host_name"], out.get("uuid", "")) if "host_name" in out else None
-    return None
+            if "host_name" in out:
+                return body[start - 8:end], (out["host_name"], out.get("uuid", ""))
+            break
+    return None, None
 
 
 def describe(body):

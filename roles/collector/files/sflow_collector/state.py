@@ -13,10 +13,12 @@ import json
 import os
 
 from . import account as accounts
+from . import kept
 
 FORMAT = 1
 FILE = "account.json"
 MAX_BYTES = 512 << 20
+VOLATILE = tuple(column.partition(":")[0] for column in kept.COLUMNS.split())  # kept samples are not saved
 IDENTITY = frozenset(["agent", "source_high", "source_low", "high", "low", "sub_agent"])  # given when the row is made
 
 
@@ -37,9 +39,9 @@ def to_plain(account):
 
 def _point(account, row):
     values = account.points.row(row)
-    kept = account.kept.get(row)
-    if kept is not None:
-        values["name"], values["speed"] = account.describe(row, kept.time)
+    for name in VOLATILE:
+        del values[name]
+    values["name"], values["speed"] = account.describe(row, values["last_counter"])
     return values
 
 
@@ -80,10 +82,9 @@ def _restore_agent(each, account, continues):
         row = account.point(agent, int(values["source"]))
         if row is None:
             continue
-        account.points.fill(row, dict(values, agent=agent.number, kept_at=0))
+        account.points.fill(row, dict(values, agent=agent.number))
         if values.get("name") is not None or values.get("speed") is not None:
-            kept = account.kept.setdefault(row, accounts.Kept())
-            kept.name, kept.speed = values.get("name"), values.get("speed")
+            account.names[row] = values.get("name"), values.get("speed"), 0
 
 
 def save(account, folder):

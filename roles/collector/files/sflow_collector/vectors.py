@@ -20,7 +20,7 @@ class Memory:
     A view with a stride of one byte has a window at every offset; indexing it gathers the windows, aligned or not.
     """
 
-    PAD = 256  # a window may reach past the last datagram, never past the buffer
+    PAD = 2048  # a window may reach past the last datagram, never past the buffer
 
     def __init__(self, size):
         self.bytes = np.zeros(size + self.PAD, "u1")
@@ -29,19 +29,18 @@ class Memory:
 
     def words(self, offsets, count):
         """(len(offsets), count) words in the byte order of this machine."""
-        size = 4 * count
-        windows = self._windows.get(size)
-        if windows is None:
-            windows = self._windows[size] = np.ndarray(
-                (len(self.bytes) - size + 1,), "V%d" % size, self.bytes, strides=(1,))
-        out = windows[offsets].view("u4")
+        out = self.windows(4 * count)[offsets].view("u4")
         if sys.byteorder == "little":
             out.byteswap(True)
         return out.reshape(len(offsets), count)
 
-    def byte(self, offsets):
-        """One byte at every offset, as int64."""
-        return self.bytes[offsets].astype("i8")
+    def windows(self, size):
+        """The view that has a window of so many bytes at every offset."""
+        windows = self._windows.get(size)
+        if windows is None:
+            windows = self._windows[size] = np.ndarray(
+                (len(self.bytes) - size + 1,), "V%d" % size, self.bytes, strides=(1,))
+        return windows
 
 
 def pair(high, low):

@@ -208,22 +208,21 @@ def analyzer(core):
 
 
 def _samples(core, texts):
-    """(agent, data source, kept sample, values) of every kept counter sample of the agents asked for."""
+    """(agent, data source, time, values) of every kept counter sample of the agents asked for."""
     account = core.account
     for agent in select(account, () if texts == ["ALL"] else texts):
         for source, point in sorted(agent.points.items()):
-            kept = account.kept.get(point)
-            if kept is not None and kept.data:
-                seconds = (kept.time - kept.previous_time) / 1000.0
-                yield agent, source, kept, counters.metrics(kept.data, kept.previous, seconds)
+            time, sample, before, sample_before = account.kept.get(point)
+            if sample:
+                yield agent, source, time, counters.metrics(sample, sample_before, (time - before) / 1000.0)
 
 
 def metrics(core):
     """/metrics/json: metric name -> milliseconds since it was last seen."""
     now, out = core.clock(), {}
-    for number, (_agent, _source, kept, values) in enumerate(_samples(core, ["ALL"])):
+    for number, (_agent, _source, time, values) in enumerate(_samples(core, ["ALL"])):
         for name in values:
-            out[name] = min(out.get(name, now), now - kept.time)
+            out[name] = min(out.get(name, now), now - time)
         if number % PIECE == 0:
             yield b""
     yield dumps(out)
@@ -232,7 +231,7 @@ def metrics(core):
 def metric(core, agent):
     """/metric/{agent}/json: "data source.name" -> value."""
     return {"%s.%s" % (wire.source_name(source), name): value
-            for _agent, source, _kept, values in _samples(core, [agent]) for name, value in values.items()}
+            for _agent, source, _time, values in _samples(core, [agent]) for name, value in values.items()}
 
 
 def dump(core, texts, names):
@@ -241,8 +240,8 @@ def dump(core, texts, names):
     yield b"["
     yield from _pieces(
         {"agent": java_text(agent.address), "dataSource": wire.source_name(source), "metricName": name,
-         "metricValue": value, "lastUpdate": now - kept.time}
-        for agent, source, kept, values in _samples(core, texts)
+         "metricValue": value, "lastUpdate": now - time}
+        for agent, source, time, values in _samples(core, texts)
         for name, value in values.items() if names == ["ALL"] or name in names)
     yield b"]"
 
@@ -274,10 +273,10 @@ def metric_rows(core, texts, wanted):
     now = core.clock()
     plain = {asked: asked.rpartition(":")[2] for asked in wanted}
     found = {asked: [] for asked in wanted}
-    for number, (agent, source, kept, values) in enumerate(_samples(core, texts)):
+    for number, (agent, source, time, values) in enumerate(_samples(core, texts)):
         for asked, name in plain.items():
             if name in values:
-                found[asked].append((values[name], now - kept.time, agent, source))
+                found[asked].append((values[name], now - time, agent, source))
         if number % PIECE == 0:
             yield b""
     yield dumps([_metric_row(asked, found[asked]) for asked in wanted])

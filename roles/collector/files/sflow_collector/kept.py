@@ -1,0 +1,75 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The newest two counter samples of every data source, as they came: they are read when somebody asks.
+
+They lie in slots of a few sizes, two halves to a slot, in memory that is mapped but not touched before it is used.
+The batch decoder copies into the same slots. When a size has no slot left, its samples are counted, not kept.
+"""
+
+import mmap
+
+SIZES = (128, 768, 1408)  # bytes of a half; a host with its interfaces fits the second, a whole datagram the third
+BUDGETS = (24 << 20, 48 << 20, 24 << 20)
+
+#: Columns of a data source: class << 28 | slot + 1, which half is the newest, and size and time of both.
+COLUMNS = "kept:I kept_half:B kept_size:H kept_before:H kept_at:q kept_before_at:q"
+CLASS_SHIFT = 28
+SLOT = (1 << CLASS_SHIFT) - 1
+
+
+class KeptSamples:
+    """Slots for the data sources of a table of points."""
+
+    def __init__(self, points):
+        self.points = points
+        self.slots = [budget // (2 * size) for size, budget in zip(SIZES, BUDGETS)]
+        self.used = [0] * len(SIZES)
+        self.arenas = [mmap.mmap(-1, slots * 2 * size) for slots, size in zip(self.slots, SIZES)]
+        self.views = [memoryview(arena) for arena in self.arenas]
+
+    def put(self, point, data, now):
+        """Keep a sample; False when there is no room."""
+        points, size = self.points, len(data)
+        where = points.kept[point]
+        if not where or size > SIZES[where >> CLASS_SHIFT]:
+            where = self._take(size)
+            if not where:
+                return False
+            points.kept[point] = where
+            points.kept_size[point] = points.kept_before[point] = 0
+        half = points.kept_half[point] ^ 1
+        points.kept_half[point] = half
+        points.kept_before[point], points.kept_before_at[point] = points.kept_size[point], points.kept_at[point]
+        points.kept_size[point], points.kept_at[point] = size, now
+        begin, view = self._begin(where, half)
+        view[begin:begin + size] = data
+        return True
+
+    def _take(self, size):
+        """A free slot for samples of a size, 0 when there is none."""
+        for number, fits in enumerate(SIZES):
+            if size <= fits:
+                if self.used[number] >= self.slots[number]:
+                    return 0
+                self.used[number] += 1
+                return number << CLASS_SHIFT | self.used[number]
+        return 0
+
+    def _begin(self, where, half):
+        number = where >> CLASS_SHIFT
+        return (((where & SLOT) - 1) * 2 + half) * SIZES[number], self.views[number]
+
+    def get(self, point):
+        """(time, sample, time before, sample before) of a data source; samples are b"" where there is none."""
+        points = self.points
+        where = points.kept[point]
+        if not where:
+            return 0, b"", 0, b""
+        out = []
+        for half, size, time in ((points.kept_half[point], points.kept_size[point], points.kept_at[point]),
+                                 (points.kept_half[point] ^ 1, points.kept_before[point],
+                                  points.kept_before_at[point])):
+            begin, view = self._begin(where, half)
+            out += [time, bytes(view[begin:begin + size])]
+        return tuple(out)
