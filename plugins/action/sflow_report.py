@@ -1,39 +1,51 @@
 # Copyright (c) 2026, netviz.sflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Shows the account of the fleet. The callbacks fold long lines, which no table survives: so it is printed here."""
 
 from __future__ import annotations
 
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof
+from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof, _report
 
 display = Display()
 
+SPEC = {
+    "results": {"type": "list", "elements": "dict", "required": True},
+    "hosts": {"type": "list", "elements": "str", "default": []},
+    "max_rows": {"type": "int", "default": _report.MAX_ROWS},
+}
+
 
 class ActionModule(ActionBase):
-    """Shows the account of the fleet. A table does not survive the callbacks, which fold long lines: so it is printed here."""
-
     TRANSFERS_FILES = False
 
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
-        _result, arguments = self.validate_argument_spec(
-            {
-                "results": {"type": "list", "elements": "dict", "required": True},
-                "max_rows": {"type": "int", "default": _proof.MAX_ROWS},
-            }
-        )
-        results = arguments["results"]
-        variables = task_vars or {}
-        hostvars = variables.get("hostvars") or {}
-        names = [agent["name"] for result in results for agent in (result.get("item") or {}).get("agents") or []]
-        outcomes = {name: _proof.outcome_of(hostvars[name]) for name in names if name in hostvars}
-        account = _proof.merge(results, outcomes)
-        if account["unexpected"]:
-            fleet = ((name, hostvars[name]) for name in variables.get("groups", {}).get("sflow_agents", []))
-            account["unexpected"] = _proof.strangers(account["unexpected"], fleet)
-        for line, fine in _proof.table(account, arguments["max_rows"]):
+        _result, arguments = self.validate_argument_spec(SPEC)
+        account = self.account(arguments, task_vars or {})
+        for line, fine in _report.table(account, arguments["max_rows"]):
             display.display(line, color=None if fine is None else C.COLOR_OK if fine else C.COLOR_ERROR)
         return {"changed": False, "failing": account["reasons"], "verdict_counts": account["counts"]}
+
+    @staticmethod
+    def account(arguments, variables):
+        hostvars = variables.get("hostvars") or {}
+        groups = variables.get("groups") or {}
+        asked = [
+            agent["name"] for result in arguments["results"] for agent in (result.get("item") or {}).get("agents") or []
+        ]
+        due = set(groups.get("__sflow_due") or ())
+        alive = set(variables.get("ansible_play_hosts") or ())
+        outcomes = {
+            name: _proof.outcome_of(hostvars[name], name in due, name in alive)
+            for name in {*asked, *arguments["hosts"]}
+            if name in hostvars
+        }
+        account = _proof.merge(arguments["results"], arguments["hosts"], outcomes)
+        if account["unexpected"]:
+            fleet = ((name, hostvars[name]) for name in groups.get("sflow_agents", []))
+            account["unexpected"] = _proof.strangers(account["unexpected"], fleet)
+        return account

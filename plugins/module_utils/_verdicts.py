@@ -516,7 +516,11 @@ def counts(verdicts):
 # -- from hsflowd_info to an expectation ------------------------------------------------------------------------------
 
 
-def expectation(name, info=None, address=None, other_addresses=(), polling=None, sampling=None):
+# The modules of hsflowd that sample packets.
+TAPS = ("pcap", "epcap", "nflog", "ulog", "psample")
+
+
+def expectation(name, info=None, address=None, other_addresses=(), polling=None, sampling=None, taps=("pcap",)):
     """What to demand of a host, by ``hsflowd_info`` and by the inventory; the inventory wins."""
     info = info if isinstance(info, dict) else {}
     auto = _dict(info.get("auto"))
@@ -539,11 +543,9 @@ def expectation(name, info=None, address=None, other_addresses=(), polling=None,
             _endpoint(collector) for collector in auto.get("collectors") or [] if isinstance(collector, dict)
         ]
     modules = _dict(info.get("modules"))
-    tapping = ("pcap", "epcap", "nflog", "psample")
+    broken, mapped = _dict(modules.get("broken")), modules.get("mapped") or []
     expected["missing_libraries"] = {
-        module: list(libraries)
-        for module, libraries in _dict(modules.get("broken")).items()
-        if module in tapping and module not in (modules.get("mapped") or [])
+        module: list(broken[module]) for module in TAPS if module in taps and module in broken and module not in mapped
     }
     return {key: value for key, value in expected.items() if value is not None}
 

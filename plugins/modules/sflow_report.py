@@ -29,6 +29,11 @@ options:
     type: list
     elements: dict
     required: true
+  hosts:
+    description: Hosts that have a row even if nobody was asked about them.
+    type: list
+    elements: str
+    default: []
   max_rows:
     description: Up to how many hosts every one has a row. Of a larger fleet those that report are summed up in one line.
     type: int

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,8 +15,8 @@ from ansible_collections.netviz.sflow.plugins.module_utils._verdicts import REPO
 
 Record = Mapping[str, Any]
 
-# Above this many hosts the table sums up the good ones.
-MAX_ROWS = 40
+# The word for a host about which nobody was asked.
+UNASKED = "not asked"
 
 
 # -- questions ----------------------------------------------------------------------------------------------------------
@@ -74,10 +76,16 @@ def _point(name: str, variables: Record, prefix: str, beside_viewer: bool) -> di
     }
 
 
+def _info(variables: Record) -> Record:
+    """The last observation of the host: after its change was taken back, if it was, or as the role left it."""
+    found = [variables.get(name) for name in ("__sflow_info_back", "__hsflowd_info")]
+    known = [info for info in found if isinstance(info, Mapping)]
+    return next((info for info in known if "unit" in info), known[-1] if known else {})
+
+
 def expected_of(name: str, variables: Record) -> dict[str, Any]:
     """What to demand of a host: the inventory's word where it has one, otherwise that of the daemon."""
-    info = variables.get("__hsflowd_info")
-    info = info if isinstance(info, Mapping) else {}
+    info = _info(variables)
     found: dict[str, Any] = expectation(
         name,
         dict(info),
@@ -85,10 +93,21 @@ def expected_of(name: str, variables: Record) -> dict[str, Any]:
         other_addresses=[str(address) for address in [variables.get("ansible_host"), name] if address],
         polling=variables.get("hsflowd_polling"),
         sampling=_rates(variables),
+        taps=_taps(variables),
     )
+    if variables.get("__sflow_unproved") == "":
+        # Proved after its restart already, earlier in this run: from now on any recent datagram will do.
+        found.pop("running_seconds", None)
     if "unit" not in info and info.get("msg"):
         found["not_asked"] = str(info["msg"]).strip().splitlines()[0][:200]
     return found
+
+
+def _taps(variables: Record) -> set[str]:
+    """The modules of hsflowd that are configured and may sample packets."""
+    modules = variables.get("hsflowd_modules")
+    found = set(modules) if isinstance(modules, Mapping) else set()
+    return found if variables.get("hsflowd_pcap") in ("none", []) else found | {"pcap"}
 
 
 def _rates(variables: Record) -> list[int] | None:
@@ -113,53 +132,54 @@ def _rates(variables: Record) -> list[int] | None:
 
 # -- answers ------------------------------------------------------------------------------------------------------------
 
+# What a run did to a host, if that makes the host a failing one whatever its telemetry says.
+TAKEN_BACK = ("rolled back", "not taken back", "unproved")
+FAILURES = ("left out", "failed", *TAKEN_BACK)
 
-def merge(results: Iterable[Record], outcomes: Mapping[str, Record] | None = None) -> dict[str, Any]:
+
+def merge(
+    results: Iterable[Record], hosts: Iterable[str] = (), outcomes: Mapping[str, Record] | None = None
+) -> dict[str, Any]:
     """The answers to all questions as one account: a row per host, the failing ones first."""
-    outcomes = outcomes or {}
-    rows: list[dict[str, Any]] = []
     account: dict[str, Any] = {"servers": [], "problems": [], "unexpected": []}
+    rows: dict[str, dict[str, Any]] = {}
     for result in results:
         question = result.get("item") or {}
-        if "agents" in result:
-            rows += [dict(row) for row in result["agents"]]
-            account["servers"] += result.get("servers") or []
-            account["problems"] += result.get("server_errors") or []
-            account["unexpected"] += result.get("unexpected") or []
-            continue
-        reason = _failure(question.get("host"), result)
-        account["problems"].append(reason)
-        rows += [
-            {
-                "name": agent["name"],
-                "address": agent.get("address"),
-                "verdict": UNKNOWN,
-                "reason": reason,
-                "next_command": "",
-            }
-            for agent in question.get("agents") or []
-        ]
-    for row in rows:
-        row.update(outcomes.get(row["name"]) or {})
-    judged = {row["name"] for row in rows}
-    rows += [{"name": name, **outcome} for name, outcome in outcomes.items() if name not in judged]
-    for row in rows:
-        row.setdefault("verdict", UNKNOWN)
-    account["rows"] = sorted(rows, key=lambda row: (_rank(row), row["name"]))
-    account["failing"] = [row["name"] for row in account["rows"] if row["verdict"] != REPORTING]
-    account["reasons"] = {
-        row["name"]: f"{row['verdict']}: {row.get('reason', '')}"
-        for row in account["rows"]
-        if row["verdict"] != REPORTING
-    }
-    account["counts"] = {}
-    for row in account["rows"]:
-        account["counts"][row["verdict"]] = account["counts"].get(row["verdict"], 0) + 1
+        answers = result.get("agents")
+        if answers is None:
+            reason = _failure(question.get("host"), result)
+            account["problems"].append(reason)
+            answers = [
+                {"name": agent["name"], "address": agent.get("address"), "verdict": UNKNOWN, "reason": reason}
+                for agent in question.get("agents") or []
+            ]
+        rows.update({row["name"]: dict(row) for row in answers})
+        for key, part in (("servers", "servers"), ("problems", "server_errors"), ("unexpected", "unexpected")):
+            account[key] += result.get(part) or []
+    for name in hosts:
+        rows.setdefault(name, {"name": name, "verdict": UNASKED})
+    for name, row in rows.items():
+        row.update((outcomes or {}).get(name) or {})
+        note, reason = row.get("note"), row.get("reason")
+        if note and row.get("outcome") in TAKEN_BACK:
+            note += " Now it reports." if row["verdict"] == REPORTING else " Now:"
+        row["reason"] = " ".join(part for part in (note, reason) if part)
+        row["failed"] = row["verdict"] not in (REPORTING, UNASKED) or row.get("outcome") in FAILURES
+    account["rows"] = sorted(rows.values(), key=lambda row: (not row["failed"], _rank(row), row["name"]))
+    account["failing"] = [row["name"] for row in account["rows"] if row["failed"]]
+    account["reasons"] = {row["name"]: _sentence(row) for row in account["rows"] if row["failed"]}
+    account["counts"] = dict(Counter(row["verdict"] for row in account["rows"]))
+    account["outcomes"] = dict(Counter(row["outcome"] for row in account["rows"] if row.get("outcome")))
     # An agent that is unknown to the question of one collector may be one that another was asked about.
-    known = {row.get("seen_as") or row.get("address") for row in rows}
+    known = {row.get("seen_as") or row.get("address") for row in rows.values()}
     unexpected = {item["address"]: item for item in account["unexpected"] if item["address"] not in known}
     account["unexpected"] = [unexpected[address] for address in sorted(unexpected)]
     return account
+
+
+def _sentence(row: Record) -> str:
+    word = row["verdict"] if row["verdict"] not in (REPORTING, UNASKED) else row.get("outcome")
+    return f"{word}: {row['reason']}".rstrip(": ")
 
 
 def strangers(unexpected: Iterable[Record], fleet: Iterable[tuple[str, Record]]) -> list[Record]:
@@ -187,76 +207,45 @@ def _rank(row: Record) -> int:
     return VERDICTS.index(row["verdict"]) if row["verdict"] in VERDICTS else -1
 
 
-COLUMNS = ("host", "agent address", "version", "verdict", "age", "loss", "flows", "rate", "counters")
+def outcome_of(variables: Record, due: bool, alive: bool) -> dict[str, Any]:
+    """What the run did to a host, for its row.
+
+    :param due: whether the host needed a change
+    :param alive: whether the host is still part of the run
+    """
+    package = _info(variables).get("package")
+    found: dict[str, Any] = {"version": package.get("version") if isinstance(package, Mapping) else None}
+    change = variables.get("__hsflowd_change")
+    changes = list(change.get("changes") or []) if isinstance(change, Mapping) and change.get("changed") else []
+    error = variables.get("__sflow_error")
+    unproved = variables.get("__sflow_unproved")
+    if not alive:
+        found.update(outcome="left out", note="This run could not reach or prepare it, see above.")
+    elif error:
+        found.update(outcome="failed", note=_clean(error))
+    elif unproved and changes:
+        found.update(_taken_back(variables.get("__sflow_back"), str(unproved)))
+    elif changes:
+        found["version_before"] = variables.get("__sflow_version_before")
+        found["changes"] = changes
+        found["outcome"] = "changed"
+    elif due:
+        found.update(outcome="not reached", note="The rollout stopped before it; it is as it was.")
+    return found
 
 
-def table(account: Record, max_rows: int = MAX_ROWS) -> list[tuple[str, bool | None]]:
-    """The account as lines for a terminal, each with whether it tells something good, bad or neither."""
-    rows = account["rows"]
-    shown = rows if len(rows) <= max_rows else [row for row in rows if row["verdict"] != REPORTING]
-    cells = [_cells(row) for row in shown]
-    widths = [max(len(line[n]) for line in [COLUMNS, *cells]) for n in range(len(COLUMNS))]
-    lines: list[tuple[str, bool | None]] = []
-    if shown:
-        lines.append((_line(COLUMNS, widths), None))
-    for row, line in zip(shown, cells):
-        lines.append((_line(line, widths), row["verdict"] == REPORTING))
-        if row.get("reason"):
-            lines.append(("    " + row["reason"], False))
-        if row.get("next_command"):
-            lines.append(("    Next: " + row["next_command"], None))
-    if len(shown) < len(rows):
-        lines.append((f"and {len(rows) - len(shown)} hosts that report", True))
-    counts = ", ".join(f"{number} {word}" for word, number in sorted(account["counts"].items()))
-    asked = ", ".join(
-        f"{server['url']} ({server['kind']} {server.get('version') or ''}".rstrip() + ")"
-        for server in account["servers"]
-    )
-    lines.append(
-        (
-            f"{len(rows)} {'host' if len(rows) == 1 else 'hosts'}: {counts or 'none'}. Asked: {asked or 'nobody'}.",
-            not account["reasons"],
-        )
-    )
-    lines += [(problem, False) for problem in account["problems"]]
-    if account["unexpected"]:
-        named = ", ".join(_stranger(agent) for agent in account["unexpected"][:5])
-        more = len(account["unexpected"]) - 5
-        lines.append(
-            (f"Agents that belong to none of these hosts: {named}{f' and {more} more' if more > 0 else ''}.", None)
-        )
-    return lines
+def _taken_back(back: Any, unproved: str) -> dict[str, Any]:
+    if isinstance(back, Mapping) and back.get("changed"):
+        note = f"The change could not be proved ({unproved.rstrip('.')}) and was taken back: {back.get('left')}."
+        return {"outcome": "rolled back", "note": note}
+    if isinstance(back, Mapping) and back.get("msg") and not back.get("skipped"):
+        note = f"The change could not be proved ({unproved.rstrip('.')}) nor taken back: {_clean(back['msg']).rstrip('.')}."
+        return {"outcome": "not taken back", "note": note}
+    return {"outcome": "unproved", "note": f"The change could not be proved ({unproved.rstrip('.')}) and stays."}
 
 
-def _stranger(agent: Record) -> str:
-    return f"{agent['address']} ({agent['host_name']})" if agent.get("host_name") else str(agent["address"])
-
-
-def _line(cells: Iterable[str], widths: list[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip()
-
-
-def _cells(row: Record) -> tuple[str, ...]:
-    age, loss, polling = row.get("age_seconds"), row.get("loss_percent"), row.get("polling_seconds")
-    return (
-        row["name"],
-        row.get("seen_as") or row.get("address") or "-",
-        row.get("version") or "-",
-        row["verdict"],
-        f"{age:.0f} s" if age is not None else "-",
-        f"{loss:.1f} %" if loss is not None else "-",
-        _number(row.get("flow_samples")),
-        "/".join(f"1:{rate}" for rate in row.get("sampling") or []) or "-",
-        f"{row['counter_samples']}, every {polling:.0f} s" if polling else _number(row.get("counter_samples")),
-    )
-
-
-def _number(value: Any) -> str:
-    return "-" if value is None else str(value)
-
-
-def outcome_of(variables: Record) -> dict[str, Any]:
-    """What the run did to a host, for its row."""
-    info = variables.get("__hsflowd_info")
-    package = info.get("package") if isinstance(info, Mapping) else None
-    return {"version": package.get("version")} if isinstance(package, Mapping) and package.get("version") else {}
+def _clean(text: Any) -> str:
+    """One line without what may be a secret: a password in a URL, the value of a token."""
+    line = " ".join(str(text).split())[:500]
+    line = re.sub(r"://[^/@\s]+@", "://***@", line)
+    return re.sub(r"(?i)\b(token|passw\w*|secret)(\s*[=:]\s*)\S+", r"\1\2***", line)

@@ -2,7 +2,7 @@
 
 import pytest
 from ansible_collections.netviz.sflow.plugins.filter.sflow_questions import sflow_questions
-from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof
+from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof, _report
 
 RUNNING = {
     "hostname": "web1", "package": {"installed": True, "version": "2.0.53-1"},
@@ -104,13 +104,74 @@ def answered(*rows, unexpected=()):
 
 def test_failing_hosts_come_first():
     silent = {"name": "z", "verdict": "silent", "reason": "It is not running.", "next_command": "systemctl start hsflowd"}
-    account = _proof.merge([answered({"name": "a"}, silent)], {"a": {"version": "2.0.53-1"}})
+    account = _proof.merge([answered({"name": "a"}, silent)], outcomes={"a": {"version": "2.0.53-1"}})
     assert account["failing"] == ["z"] and account["counts"] == {"reporting": 1, "silent": 1}
     assert account["reasons"] == {"z": "silent: It is not running."}
-    lines = [line for line, _fine in _proof.table(account)]
+    lines = [line for line, _fine in _report.table(account)]
     assert [line.split()[0] for line in lines] == ["host", "z", "It", "Next:", "a", "2"]
-    assert lines[4].split() == ["a", "192.0.2.1", "2.0.53-1", "reporting", "1", "s", "0.0", "%", "5", "1:400", "9,", "every", "20", "s"]
+    assert lines[4].split() == ["a", "192.0.2.1", "2.0.53-1", "-", "reporting", "1", "s", "0.0", "%", "5", "1:400", "9,", "every", "20", "s"]
     assert lines[5] == "2 hosts: 1 reporting, 1 silent. Asked: http://127.0.0.1:8008 (netviz.sflow 1.0.0)."
+
+
+UNPROVED = "silent: No datagram."
+CHANGE = {"changed": True, "changes": ["package", "config", "service"]}
+
+
+@pytest.mark.parametrize("variables, due, alive, outcome, words", [
+    ({}, False, True, None, ""),
+    ({"__hsflowd_change": CHANGE, "__sflow_unproved": ""}, True, True, "changed", ""),
+    ({"__hsflowd_change": {"changed": False, "changes": []}}, False, True, None, ""),
+    ({"__hsflowd_change": {"skipped": True, "changed": False}}, True, True, "not reached", "stopped before it"),
+    ({}, True, True, "not reached", "stopped before it"),
+    ({}, True, False, "left out", "could not reach or prepare it"),
+    ({"__sflow_error": "dpkg: no space\nleft"}, True, True, "failed", "dpkg: no space left"),
+    ({"__hsflowd_change": CHANGE, "__sflow_unproved": UNPROVED, "__sflow_back": {"changed": True, "left": "it is as it was"}},
+     True, True, "rolled back", "could not be proved (silent: No datagram) and was taken back: it is as it was."),
+    ({"__hsflowd_change": CHANGE, "__sflow_unproved": UNPROVED, "__sflow_back": {"changed": False, "msg": "no record"}},
+     True, True, "not taken back", "nor taken back: no record"),
+    ({"__hsflowd_change": CHANGE, "__sflow_unproved": UNPROVED, "__sflow_back": {"changed": False, "skipped": True, "msg": "x"}},
+     True, True, "unproved", "and stays"),
+])
+def test_what_the_run_did_to_a_host(variables, due, alive, outcome, words):
+    found = _proof.outcome_of(variables, due, alive)
+    assert found.get("outcome") == outcome and words in found.get("note", "")
+    account = _proof.merge([answered({"name": "a"})], outcomes={"a": found})
+    assert account["failing"] == (["a"] if outcome in _proof.FAILURES else [])
+    assert not account["failing"] or account["reasons"]["a"].startswith(outcome)
+
+
+def test_no_secret_reaches_the_report():
+    found = _proof.outcome_of({"__sflow_error": "GET https://me:pa55@mirror/x failed, token=abc123 Password: hunter2"}, True, True)
+    assert found["note"] == "GET https://***@mirror/x failed, token=*** Password: ***"
+
+
+def test_the_version_before_and_after():
+    outcome = _proof.outcome_of({"__hsflowd_change": CHANGE, "__sflow_version_before": "2.0.53-1",
+                                 "__hsflowd_info": {"unit": {}, "package": {"version": "2.1.11-1"}}}, True, True)
+    row = _report.table(_proof.merge([answered({"name": "a"})], outcomes={"a": outcome}))[1][0]
+    assert "2.0.53-1 -> 2.1.11-1  restarted  reporting" in row
+
+
+def test_a_host_that_went_back_is_judged_by_its_last_observation():
+    variables = {"__hsflowd_info": RUNNING, "__sflow_info_back": {"unit": {"active_state": "inactive"}, "package": {"installed": False}}}
+    assert _proof.expected_of("web1", variables)["daemon"] == "absent"
+    skipped = dict(variables, __sflow_info_back={"skipped": True, "changed": False})
+    assert _proof.expected_of("web1", skipped)["daemon"] == "running"
+
+
+def test_a_host_that_was_proved_in_its_batch_needs_no_second_datagram():
+    assert "running_seconds" in _proof.expected_of("web1", FLEET["web1"])
+    assert "running_seconds" not in _proof.expected_of("web1", dict(FLEET["web1"], __sflow_unproved=""))
+
+
+def test_without_anybody_to_ask_the_hosts_still_have_a_row():
+    account = _proof.merge([], hosts=["a"], outcomes={"a": {"outcome": "changed", "changes": ["config"]}})
+    assert account["failing"] == [] and account["rows"][0]["verdict"] == "not asked"
+
+
+def test_a_terminal_is_safe_from_what_agents_say():
+    account = _proof.merge([answered({"name": "a", "reason": "x\x1b[2Jy", "verdict": "stale"})])
+    assert all("\x1b" not in line for line, _fine in _report.table(account))
 
 
 def test_a_collector_that_cannot_be_asked():
@@ -122,15 +183,15 @@ def test_a_collector_that_cannot_be_asked():
 
 def test_a_large_fleet_shows_only_what_fails():
     rows = [{"name": f"web{n:03}"} for n in range(1, 100)] + [{"name": "bad", "verdict": "stale", "reason": "Old.", "next_command": "x"}]
-    lines = [line for line, _fine in _proof.table(_proof.merge([answered(*rows)]))]
-    assert len(lines) == 6 and lines[1].startswith("bad") and lines[4] == "and 99 hosts that report"
+    lines = [line for line, _fine in _report.table(_proof.merge([answered(*rows)]))]
+    assert len(lines) == 6 and lines[1].startswith("bad") and lines[4] == "and 99 hosts that are well"
 
 
 def test_an_agent_known_to_another_question_is_no_stranger():
     first = answered({"name": "a"}, unexpected=[{"address": "192.0.2.9", "host_name": "b"}, {"address": "198.51.100.1", "host_name": None}])
     account = _proof.merge([first, answered({"name": "b", "address": "192.0.2.9"})])
     assert [agent["address"] for agent in account["unexpected"]] == ["198.51.100.1"]
-    assert _proof.table(account)[-1][0] == "Agents that belong to none of these hosts: 198.51.100.1."
+    assert _report.table(account)[-1][0] == "Agents that belong to none of these hosts: 198.51.100.1."
 
 
 def test_hosts_outside_of_the_limit_are_no_strangers():
@@ -141,4 +202,4 @@ def test_hosts_outside_of_the_limit_are_no_strangers():
 
 
 def test_no_answer_at_all():
-    assert [line for line, _fine in _proof.table(_proof.merge([]))] == ["0 hosts: none. Asked: nobody."]
+    assert [line for line, _fine in _report.table(_proof.merge([]))] == ["0 hosts: none. Asked: nobody."]

@@ -288,6 +288,17 @@ def test_expectation_from_info():
     }
 
 
+@pytest.mark.parametrize("modules, taps, missing", [
+    ({"broken": {"pcap": ["libpcap.so.0.8"], "nflog": ["libnfnetlink.so.0"]}, "mapped": []}, ["pcap"], ["pcap"]),
+    ({"broken": {"nflog": ["libnfnetlink.so.0"]}, "mapped": ["pcap"]}, ["pcap"], []),
+    ({"broken": {"nflog": ["libnfnetlink.so.0"]}, "mapped": []}, ["pcap", "nflog"], ["nflog"]),
+    ({"broken": {"pcap": ["libpcap.so.0.8"]}, "mapped": ["pcap"]}, ["pcap"], []),  # removed while it runs: it still samples
+    ({"broken": {"kvm": ["libvirt.so.0"]}, "mapped": []}, ["pcap", "kvm"], []),
+])
+def test_only_configured_taps_count(modules, taps, missing):
+    assert list(v.expectation("web1", dict(INFO, modules=modules), taps=taps)["missing_libraries"]) == missing
+
+
 @pytest.mark.parametrize("unit, daemon", [
     ({"active_state": "inactive", "sub_state": "dead"}, "stopped"),
     ({"active_state": "failed", "result": "exit-code"}, "failed"),
