@@ -218,11 +218,9 @@ async function followFleet() {
         }
         offset += answer.agents.length;
         if (offset >= answer.total || !answer.agents.length) break;
+        fleet.arrange();
         // The first round is to be complete at once; the next ones take their time.
-        if (fleet.complete) {
-          fleet.arrange();
-          await sleep(STEP_MS);
-        }
+        if (fleet.complete) await sleep(STEP_MS);
       }
       fleet.forget(begun);
       fleet.arrange();

@@ -7,6 +7,7 @@
 export const VERDICTS = ["silent", "stale", "shared address", "no counters", "losing", "reporting"];
 
 const DEFAULT_POLLING = 30; // seconds, until two counter samples have shown the interval
+const LEAST_AGE = 10; // seconds; a faster agent may be this late
 const MIN_LOST = 5; // less is a restart or a packet or two, not a lossy path
 const MAX_LOSS = 1; // per cent
 
@@ -23,12 +24,12 @@ export function lossPercent(row) {
 // The verdict on a row of /fleet/json that was fetched `since` milliseconds ago: [index in VERDICTS, reason, advice].
 export function judge(row, since) {
   const age = (row.last_seen_ms + since) / 1000;
-  const limit = 2.5 * (polling(row) || DEFAULT_POLLING);
+  const limit = Math.max(LEAST_AGE, 2.5 * (polling(row) || DEFAULT_POLLING));
   if (age > Math.max(60, 4 * limit)) {
     return [0, `Nothing came for ${duration(age)}.`, "On the host: systemctl status hsflowd; journalctl -u hsflowd -n 30"];
   }
   if (age > limit) {
-    return [1, `The last datagram is ${duration(age)} old; one was due after ${duration(limit / 2.5)}.`,
+    return [1, `The last datagram is ${duration(age)} old; more than ${duration(limit)} is too old.`,
       "On the host: systemctl status hsflowd; journalctl -u hsflowd -n 30"];
   }
   if (row.shared) {
