@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+from datetime import datetime, timezone
+
 from ansible import constants as C
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible.utils.path import makedirs_safe
 from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof, _report
 
 display = Display()
@@ -15,6 +21,7 @@ display = Display()
 SPEC = {
     "results": {"type": "list", "elements": "dict", "required": True},
     "hosts": {"type": "list", "elements": "str", "default": []},
+    "path": {"type": "path"},
     "max_rows": {"type": "int", "default": _report.MAX_ROWS},
 }
 
@@ -28,7 +35,28 @@ class ActionModule(ActionBase):
         account = self.account(arguments, task_vars or {})
         for line, fine in _report.table(account, arguments["max_rows"]):
             display.display(line, color=None if fine is None else C.COLOR_OK if fine else C.COLOR_ERROR)
-        return {"changed": False, "failing": account["reasons"], "verdict_counts": account["counts"]}
+        return {
+            "changed": False,  # a report of the state is no part of the state
+            "failing": account["reasons"],
+            "verdict_counts": account["counts"],
+            "files": self.write(arguments["path"], account) if arguments["path"] else [],
+        }
+
+    def write(self, path, account):
+        """Both files, each replaced in one step, next to where they go."""
+        stem = re.sub(r"\.(json|html)$", "", path)
+        when = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+        files = {stem + ".json": _report.as_json(account, when), stem + ".html": _report.as_html(account, when)}
+        for name, text in files.items():
+            try:
+                makedirs_safe(os.path.dirname(os.path.abspath(name)))
+                with open(name + ".part", "w", encoding="utf-8") as part:
+                    part.write(text)
+                os.replace(name + ".part", name)
+            except OSError as error:
+                raise AnsibleActionFail(f"The report {name} cannot be written: {error.strerror}.") from error
+            display.display(f"Report: {name}")
+        return list(files)
 
     @staticmethod
     def account(arguments, variables):

@@ -6,7 +6,7 @@
 DOCUMENTATION = r"""
 ---
 module: sflow_report
-short_description: Show the verdicts on a fleet as a table
+short_description: Show the verdicts on a fleet as a table, and write them as a page
 version_added: 1.0.0
 description:
   - Merges the answers of M(netviz.sflow.sflow_agents_info), called in a loop over the questions of
@@ -34,6 +34,11 @@ options:
     type: list
     elements: str
     default: []
+  path:
+    description:
+      - Where to write the account as well, as JSON and as one HTML page that needs no network. The two get the suffixes C(.json) and C(.html).
+      - The files are written on the control node, and are no change in the sense of Ansible.
+    type: path
   max_rows:
     description: Up to how many hosts every one has a row. Of a larger fleet those that report are summed up in one line.
     type: int
@@ -71,6 +76,12 @@ failing:
   returned: always
   type: dict
   sample: {web2: "silent: hsflowd is not running on it (inactive/dead)."}
+files:
+  description: The files that were written.
+  returned: always
+  type: list
+  elements: str
+  sample: [/var/tmp/fleet.json, /var/tmp/fleet.html]
 verdict_counts:
   description: How many hosts have which verdict.
   returned: always

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from ansible_collections.netviz.sflow.plugins.plugin_utils import _report_page
 
 Record = Mapping[str, Any]
 
@@ -97,3 +100,96 @@ def _change(row: Record) -> str:
 
 def _number(value: Any) -> str:
     return "-" if value is None else str(value)
+
+
+# -- files --------------------------------------------------------------------------------------------------------------
+
+# What a row tells the world. Nothing else of a host goes into a file.
+FIELDS = (
+    "name",
+    "address",
+    "seen_as",
+    "host_name",
+    "version_before",
+    "version",
+    "changes",
+    "outcome",
+    "verdict",
+    "failed",
+    "reason",
+    "next_command",
+    "age_seconds",
+    "datagrams",
+    "lost",
+    "loss_percent",
+    "flow_samples",
+    "counter_samples",
+    "sampling",
+    "polling_seconds",
+    "sources",
+    "server",
+)
+
+
+def as_json(account: Record, when: str) -> str:
+    """For programs."""
+    report = {
+        "report": 1,
+        "time": when,
+        "proved": not account["failing"],
+        "failing": account["failing"],
+        "verdicts": account["counts"],
+        "outcomes": account["outcomes"],
+        "servers": account["servers"],
+        "problems": account["problems"],
+        "unexpected": account["unexpected"],
+        "hosts": [{field: row.get(field) for field in FIELDS} for row in account["rows"]],
+    }
+    return json.dumps(report, indent=1, sort_keys=False) + "\n"
+
+
+def as_html(account: Record, when: str) -> str:
+    """For a browser or a printer."""
+    failing = len(account["failing"])
+    hosts = len(account["rows"])
+    tiles = [("hosts", hosts, ""), ("well", hosts - failing, "good"), ("failing", failing, "bad" if failing else "")]
+    words = {**account["counts"], **account["outcomes"]}
+    tiles += [(word, words[word], "") for word in sorted(words) if word != "reporting"]
+    asked = ", ".join(_server(server) for server in account["servers"]) or "nobody"
+    remarks = list(account["problems"])
+    if account["unexpected"]:
+        named = ", ".join(_stranger(agent) for agent in account["unexpected"][:20])
+        remarks.append(f"{len(account['unexpected'])} agents belong to none of these hosts: {named}")
+    rows = [
+        {
+            "cells": _page_cells(row),
+            "reason": row["reason"],
+            "next_command": row.get("next_command") or "",
+            "failed": row["failed"],
+        }
+        for row in account["rows"]
+    ]
+    return _report_page.page("sFlow telemetry of the fleet", f"{when}. Asked: {asked}.", tiles, rows, remarks)
+
+
+def _page_cells(row: Record) -> list[tuple[str, Any]]:
+    name, address, version, change, verdict, age, loss, flows, rate, _counters = _cells(row)
+    polling = row.get("polling_seconds")
+    rates = row.get("sampling") or [0]
+    return [
+        (name, None),
+        (address, None),
+        (version, None),
+        (change, None),
+        (verdict, None),
+        (age, _sortable(row.get("age_seconds"))),
+        (loss, _sortable(row.get("loss_percent"))),
+        (flows, _sortable(row.get("flow_samples"))),
+        (rate, rates[0]),
+        (_number(row.get("counter_samples")), _sortable(row.get("counter_samples"))),
+        (f"{polling:.0f} s" if polling else "-", _sortable(polling)),
+    ]
+
+
+def _sortable(value: Any) -> Any:
+    return -1 if value is None else value

@@ -203,3 +203,54 @@ def test_hosts_outside_of_the_limit_are_no_strangers():
 
 def test_no_answer_at_all():
     assert [line for line, _fine in _report.table(_proof.merge([]))] == ["0 hosts: none. Asked: nobody."]
+
+
+# -- files --------------------------------------------------------------------------------------------------------------
+
+HOSTILE = '<script>alert(1)</script>"&\'`${x}'
+
+
+def full_account():
+    bad = {"name": HOSTILE, "verdict": "stale", "reason": HOSTILE, "next_command": HOSTILE, "host_name": HOSTILE}
+    return _proof.merge(
+        [answered({"name": "a"}, bad, unexpected=[{"address": "198.51.100.1", "host_name": HOSTILE}])],
+        outcomes={"a": {"version": "2.0.53-1", "secret": "never"}},
+    )
+
+
+def test_the_page_escapes_everything_and_needs_no_network():
+    page = _report.as_html(full_account(), "2026-01-01 00:00:00 UTC")
+    assert page.count("<script") == 1 and "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "http://" not in page.replace("http://127.0.0.1:8008", "") and "https://" not in page and " src=" not in page
+    assert "default-src &#x27;none&#x27;" in page
+
+
+def test_the_policy_of_the_page_allows_its_own_script_and_style_only():
+    import base64
+    import hashlib
+    import html
+    import re
+
+    page = _report.as_html(full_account(), "now")
+    policy = html.unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', page).group(1))
+    for tag in ("style", "script"):
+        inside = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.S).group(1)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+
+
+def test_every_row_of_the_page_has_every_column():
+    import re
+
+    page = _report.as_html(full_account(), "now")
+    heads = len(re.findall(r"<th ", page))
+    rows = re.findall(r"<tr class=.*?</tr>", page, re.S)
+    assert len(rows) == 2 and {len(re.findall(r"<td", row)) for row in rows} == {heads}
+
+
+def test_the_file_for_programs():
+    import json
+
+    report = json.loads(_report.as_json(full_account(), "now"))
+    assert report["proved"] is False and report["failing"] == [HOSTILE] and report["hosts"][1]["version"] == "2.0.53-1"
+    assert "never" not in json.dumps(report)
