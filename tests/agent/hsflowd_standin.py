@@ -1587,12 +1587,18 @@ class Tap:
         self.socket = None
         self.drops = 0
         self.dead = version_key(version) < version_key("2.0.34-1") and rate == 1
+        # before 2.0.30-1 packets wait in a ring of libpcap >= 1.9.1 until a block of it is full
+        self.block = 0 if version_key(version) >= version_key("2.0.30-1") else ring_block()
+        self.held = []
+        self.held_bytes = 0
 
     def open(self):
         # bound only after the filter is there, so that nothing comes in before it
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         try:
             self._filter(sock)
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, 33, 4 << 20)  # SO_RCVBUFFORCE: room for bursts
             sock.setsockopt(263, 8, 1)  # SOL_PACKET, PACKET_AUXDATA: the VLAN tag that the kernel took off
             sock.bind((self.interface.name, 3))
             if self.promisc:
@@ -1628,7 +1634,9 @@ class Tap:
             except BlockingIOError:
                 return None
             except OSError as exc:
-                if exc.errno in (errno.ENETDOWN, errno.EINTR):
+                if exc.errno == errno.ENETDOWN and self._exists():
+                    return None  # down, and it may come up again
+                if exc.errno == errno.EINTR:
                     return None
                 raise
             if self.interface.loopback and address[2] == 4:
@@ -1643,6 +1651,23 @@ class Tap:
                         length += 4
             return data, length
 
+    def ready(self, packet):
+        """The packets that may go on: this one, or all of a block once it is full."""
+        if not self.block:
+            return [packet]
+        self.held.append(packet)
+        self.held_bytes += (len(packet[0]) + 96 + 15) & ~15
+        if self.held_bytes < self.block:
+            return []
+        full, self.held, self.held_bytes = self.held, [], 0
+        return full
+
+    def _exists(self):
+        try:
+            return socket.if_nametoindex(self.interface.name) == self.interface.index
+        except OSError:
+            return False
+
     def update_drops(self):
         with contextlib.suppress(OSError):
             self.drops += struct.unpack("=II", self.socket.getsockopt(263, 6, 8))[1]
@@ -1651,6 +1676,18 @@ class Tap:
         if self.socket is not None:
             self.socket.close()
             self.socket = None
+
+
+def ring_block():
+    """Bytes of a block of libpcap's packet ring, 0 where its library hands packets over at once."""
+    try:
+        library = ctypes.CDLL("libpcap.so.0.8")
+        library.pcap_lib_version.restype = ctypes.c_char_p
+        text = library.pcap_lib_version().decode("ascii", "replace")
+    except (OSError, AttributeError):
+        return 0
+    found = re.search(r"version ([0-9.]+)", text)
+    return 262144 if found and version_key(found.group(1)) >= (1, 9, 1) else 0
 
 
 def split_frame(interface, data, length):
@@ -1794,6 +1831,7 @@ class Daemon:
         self.modules = {}
         self.collectors = []
         self.taps = []
+        self.lost = []  # taps whose interface went away
         self.pollers = {}
         self.samplers = {}
         self.pending = []
@@ -2026,10 +2064,11 @@ class Daemon:
                     lines.append("jsonPort=%d" % self.json_port())
                 lines.append("ds_index=1")
         lines.append("rev_end=%d" % self.revision)
-        self.output.seek(0)
-        self.output.write("\n".join(lines) + "\n")
-        self.output.truncate()
-        self.output.flush()
+        with contextlib.suppress(OSError):  # a full disk, /dev/null: the daemon does not notice
+            self.output.seek(0)
+            self.output.write("\n".join(lines) + "\n")
+            self.output.flush()
+            self.output.truncate()
         self.written = self.revision
 
     # -- signals --------------------------------------------------------------
@@ -2108,9 +2147,15 @@ class Daemon:
             for descriptor, _event in poll.poll(max(1, int((following - now) * 1000) + 1)):
                 source = sockets[descriptor]
                 if isinstance(source, Tap):
-                    self.read_tap(source)
+                    if source in self.taps:
+                        self.read_tap(source)
                 else:
                     self.drain(source)
+            while self.lost:
+                tap = self.lost.pop()
+                self.taps.remove(tap)
+                poll.unregister(tap.socket)
+                tap.close()
         self.log("stopped")
         if not self.log.debug:
             try:
@@ -2211,9 +2256,13 @@ class Daemon:
                 packet = tap.read(limit)
                 if packet is None:
                     return
-                self.take(tap, packet[0], packet[1])
+                for data, length in tap.ready(packet):
+                    self.take(tap, data, length)
         except OSError as exc:
-            self.log("pcap: read error on %s : %s" % (tap.interface.name, exc.strerror))
+            if not self.since("2.1.14-2"):
+                raise Exit(6) from exc  # these releases abort when a tapped interface goes away
+            self.log("pcap: pcap_dispatch error : %s: %s" % (tap.interface.name, exc.strerror))
+            self.lost.append(tap)
 
     def take(self, tap, data, length):
         frame = split_frame(tap.interface, data, length)
@@ -2263,6 +2312,9 @@ class Daemon:
 
     def queue(self, body):
         room = self.config["datagrambytes"] - (28 if self.agent.family == socket.AF_INET else 40)
+        if not self.expanded and len(body) > self.config["datagrambytes"]:
+            self.complain("sflow agent error: sample too big for datagram")
+            return
         if self.pending and self.pending_size + len(body) > room:
             self.flush()
         self.pending.append(body)

@@ -283,7 +283,7 @@ CAN_SAMPLE = os.getuid() == 0 and shutil.which("unshare") is not None
 @pytest.mark.skipif(not CAN_SAMPLE, reason="needs root to open packet sockets")
 @pytest.mark.parametrize(
     ("version", "tags", "forms"),
-    [("2.0.25-3", [1], (1, 2)), ("2.0.53-1", [1], (1, 2)), ("2.1.03-1", [1], (3, 4)), ("2.1.25-4", [1043, 1], (3, 4))],
+    [("2.0.30-1", [1], (1, 2)), ("2.0.53-1", [1], (1, 2)), ("2.1.03-1", [1], (3, 4)), ("2.1.25-4", [1043, 1], (3, 4))],
 )
 def test_samples_of_loopback(agent, built, version, tags, forms):
     """1 in N of the packets of lo: the speed of lo is not known, so the general rate counts."""
@@ -328,6 +328,41 @@ def test_samples_of_loopback(agent, built, version, tags, forms):
     # 2000 packets at 1 in 10: 200 expected, 5 standard deviations are 67
     assert 130 <= len(flows) <= 270, len(flows)
     assert set(flows) == {(1, 14 + 28 + 100 + 4, 4, 128)}
+
+
+@pytest.mark.skipif(not CAN_SAMPLE or shutil.which("ip") is None, reason="needs root and ip to make an interface")
+@pytest.mark.parametrize(("version", "status"), [("2.0.53-1", 6), ("2.1.25-4", 0)])
+def test_tapped_interface_goes_away(tmp_path, built, version, status):
+    """Old releases abort, new ones close the tap and go on."""
+    modules = built(version) / "etc/hsflowd/modules"
+    if not loadable(modules / "mod_pcap.so"):
+        pytest.skip("libpcap is not here")
+    config = tmp_path / "hsflowd.conf"
+    config.write_text("sflow { agentIP=192.0.2.77 collector { ip=127.0.0.1 } pcap { dev=one } }")
+    script = (
+        "ip link set lo up && ip link add one type veth peer name two && ip link set one up && ip link set two up || exit 99\n"
+        '"$0" "$1" -d -P -f "$2" -l "$3" -o /dev/null -p /nonexistent & sleep 1.5; ip link del one; sleep 1.5\n'
+        "kill $! 2>/dev/null; wait $!"
+    )
+    command = ["unshare", "-n", "sh", "-c", script, sys.executable, with_version(tmp_path, version), config, modules]
+    run = subprocess.run(command, capture_output=True, check=False, text=True)
+    if run.returncode == 99:
+        pytest.skip("no veth interfaces here")
+    assert run.returncode == status, run.stderr
+    assert ("pcap_dispatch error" in run.stdout) == (status == 0)
+
+
+@pytest.mark.parametrize(("version", "arrives"), [("2.0.53-1", False), ("2.1.25-4", True)])
+def test_sample_that_does_not_fit(agent, version, arrives):
+    """Old releases drop a sample that is larger than datagramBytes, and the host's counters are."""
+    one = agent(COUNTERS_ONLY.replace("polling=1", "polling=1 datagramBytes=400"), version)
+    if arrives:
+        assert len(one.receive()) > 400
+    else:
+        with pytest.raises(socket.timeout):
+            one.receive(3)
+        one.stop()
+        assert "too big for datagram" in one.log.read_text()
 
 
 def loadable(path):
