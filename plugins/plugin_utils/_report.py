@@ -159,7 +159,7 @@ def as_html(account: Record, when: str) -> str:
     remarks = list(account["problems"])
     if account["unexpected"]:
         named = ", ".join(_stranger(agent) for agent in account["unexpected"][:20])
-        remarks.append(f"{len(account['unexpected'])} agents belong to none of these hosts: {named}")
+        remarks.append(f"Agents that belong to none of these hosts ({len(account['unexpected'])}): {named}")
     rows = [
         {
             "cells": _page_cells(row),

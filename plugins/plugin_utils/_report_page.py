@@ -19,26 +19,28 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e7eaed; --soft: #9aa4ae; --paper: #15181b; --line: #30363c; --head: #1e2327;
   --good: #4cc38a; --bad: #ff7b72; --note: #e3b341; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 84rem; padding: 1.5rem; font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
+body { margin: 0 auto; max-width: 100rem; padding: 1.5rem; font: 14px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
 h1 { font-size: 1.4rem; margin: 0 0 .25rem; }
 p { margin: .25rem 0; color: var(--soft); }
 ul.tiles { display: flex; flex-wrap: wrap; gap: .6rem; list-style: none; padding: 0; margin: 1rem 0; }
 ul.tiles li { border: 1px solid var(--line); border-radius: .5rem; padding: .5rem .9rem; min-width: 6rem; }
 ul.tiles b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
-.good { color: var(--good); } .bad { color: var(--bad); } .note { color: var(--note); }
+li.good, tr.good td:nth-child(5) { color: var(--good); }
+li.bad, tr.bad td:nth-child(4), tr.bad td:nth-child(5) { color: var(--bad); }
+p.note { color: var(--note); }
 .tools { display: flex; gap: 1rem; align-items: center; flex-wrap: wrap; margin: 1rem 0 .5rem; }
 input[type=search] { font: inherit; padding: .4rem .6rem; width: 20rem; max-width: 100%; border: 1px solid var(--line); border-radius: .4rem;
   background: var(--paper); color: var(--ink); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .4rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; white-space: nowrap; }
+th, td { text-align: left; padding: .35rem .5rem; border-bottom: 1px solid var(--line); vertical-align: top; white-space: nowrap; }
 th { background: var(--head); position: sticky; top: 0; }
 th button { all: unset; cursor: pointer; font-weight: 600; } th button:focus-visible, input:focus-visible { outline: 2px solid var(--note); }
 th[aria-sort=ascending] button::after { content: " \\2191"; } th[aria-sort=descending] button::after { content: " \\2193"; }
 td.number, th.number { text-align: right; }
-td.why { white-space: normal; min-width: 22rem; }
+td.why { white-space: normal; min-width: 20rem; }
 td.why code { display: block; margin-top: .2rem; font-size: .85em; color: var(--soft); white-space: pre-wrap; overflow-wrap: anywhere; }
-tr.bad td:nth-child(5) { font-weight: 600; }
+tr.bad td:first-child { font-weight: 600; box-shadow: inset 3px 0 var(--bad); }
 @media print { body { max-width: none; padding: 0; font-size: 9pt; color: #000; background: #fff; } .tools { display: none; }
   th { position: static; } tr { break-inside: avoid; } .scroll { overflow: visible; } }
 """
@@ -80,9 +82,9 @@ COLUMNS = (
     ("Verdict", False),
     ("Age", True),
     ("Loss", True),
-    ("Flow samples", True),
+    ("Flows", True),
     ("Sampling", True),
-    ("Counter samples", True),
+    ("Counters", True),
     ("Polling", True),
     ("Why, and what next", False),
 )
