@@ -67,8 +67,9 @@ def _control(path):
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:
-                if member.name.lstrip("./") == "control":
-                    return archive.extractfile(member).read().decode("utf-8", "replace")
+                found = archive.extractfile(member) if member.name.lstrip("./") == "control" else None
+                if found:
+                    return found.read().decode("utf-8", "replace")
     except tarfile.ReadError:
         if shutil.which("dpkg-deb") is None:
             return None
@@ -107,13 +108,24 @@ def hsflowd_group_collectors(hostvars, groups):
     return found
 
 
+def _agent_address(values):
+    """The address that a host will report under: planned, or to be planned when a later batch comes to it."""
+    plan, info = values.get("__hsflowd_plan") or {}, values.get("__hsflowd_info") or {}
+    running = (info.get("auto") or {}).get("agent_ip")
+    if plan:
+        return plan.get("agent_address") or running
+    if values.get("hsflowd_agent_ip"):
+        return values["hsflowd_agent_ip"]
+    if (values.get("hsflowd_agent") or "auto") == "auto" and not values.get("hsflowd_agent_cidr"):
+        return info.get("uplink_address")
+    return running
+
+
 def hsflowd_shared_addresses(hostvars, hosts):
     """Those of the hosts that would report under one agent address: [{address, hosts}]."""
-    by_address = {}
+    by_address: dict[str, list[str]] = {}
     for name in hosts:
-        values = hostvars[name]
-        plan, info = values.get("__hsflowd_plan") or {}, values.get("__hsflowd_info") or {}
-        address = plan.get("agent_address") or (info.get("auto") or {}).get("agent_ip")
+        address = _agent_address(hostvars[name])
         if address:
             by_address.setdefault(str(address).lower(), []).append(str(name))
     return [{"address": a, "hosts": sorted(n)} for a, n in sorted(by_address.items()) if len(n) > 1]

@@ -154,11 +154,16 @@ def test_collectors_of_the_groups():
 def test_shared_addresses():
     hostvars = {
         "a": {"__hsflowd_plan": {"agent_address": "192.0.2.1"}},
-        "b": {"__hsflowd_info": {"auto": {"agent_ip": "192.0.2.1"}}},
+        "b": {"__hsflowd_info": {"auto": {"agent_ip": "198.51.100.1"}, "uplink_address": "192.0.2.1"}},
         "c": {"__hsflowd_plan": {"agent_address": None}, "__hsflowd_info": {"auto": {"agent_ip": "192.0.2.3"}}},
         "d": {},
+        "e": {"hsflowd_agent_ip": "192.0.2.3", "__hsflowd_info": {"uplink_address": "192.0.2.1"}},
+        "f": {"hsflowd_agent": "eth1", "__hsflowd_info": {"uplink_address": "192.0.2.1"}},
     }
-    assert filters.hsflowd_shared_addresses(hostvars, list(hostvars)) == [{"address": "192.0.2.1", "hosts": ["a", "b"]}]
+    assert filters.hsflowd_shared_addresses(hostvars, list(hostvars)) == [
+        {"address": "192.0.2.1", "hosts": ["a", "b"]},
+        {"address": "192.0.2.3", "hosts": ["c", "e"]},
+    ]
 
 
 def test_each_package_is_downloaded_once(variables):
