@@ -155,6 +155,14 @@ def test_an_agent_that_moves_to_another_source_is_not_shared():
     assert not bench.row()["shared"] and bench.row()["lost"] == 0
 
 
+def test_an_agent_that_sends_twice_over_two_ways_is_not_shared():
+    bench = Bench()
+    for sequence in range(1, 20):
+        bench.send(sequence)
+        bench.send(sequence, source=OTHER, after=0)
+    assert not bench.row()["shared"] and len(bench.row()["sources"]) == 2
+
+
 def test_two_hosts_behind_one_source():
     bench = Bench()
     for sequence in range(1, 20):

@@ -23,7 +23,7 @@ MAX_STREAMS = 4  # source addresses per agent
 MAX_POINTS = 512  # data sources per agent
 MAX_IDENTITIES = 4  # host names or UUIDs per agent
 KEEP_EVERY_MS = 1000  # a data source's counter sample is kept at most this often
-IDENTIFY_ONE_IN = 4  # counter samples of a host of which one is asked for the host's name
+IDENTIFY_ONE_IN = 8  # counter samples of a host of which one is asked for the host's name
 DESCRIBE_MS = 60000  # how long the name and speed of a data source are taken as read
 SHARED_MS = 300000  # two sources that interleave within this time share the agent address
 INTERVALS = 8  # polling intervals remembered per data source
@@ -281,10 +281,20 @@ class Account:
 
     def shared(self, agent, now):
         """Whether two hosts speak for this agent: sources or identities that interleave, not follow each other."""
-        spans = [(self.streams.since[row], self.streams.last[row]) for _source, row in agent.streams]
-        if len(spans) > 1 and _interleave(spans, now):
-            return True
-        return bool(agent.identities) and len(agent.identities) > 1 and _interleave(agent.identities.values(), now)
+        streams = self.streams
+        if len(agent.streams) > 1:
+            spans = [(streams.since[row], streams.last[row], row) for _source, row in agent.streams]
+            if any(not self._same_life(one[2], other[2]) for one, other in _interleaving(spans, now)):
+                return True
+        return bool(agent.identities) and len(agent.identities) > 1 and any(
+            _interleaving([tuple(times) for times in agent.identities.values()], now))
+
+    def _same_life(self, row, other):
+        """Whether two sources are one agent that sends everything twice, over two ways: same boot, same sequence."""
+        streams = self.streams
+        boots = [streams.last[each] - streams.uptime[each] for each in (row, other)]
+        apart = (streams.top[row] - streams.top[other] + sequence.WINDOW) & sequence.MASK
+        return abs(boots[0] - boots[1]) <= sequence.BOOT_TOLERANCE_MS and apart <= 2 * sequence.WINDOW
 
     def polling_interval(self, point):
         """The median of the last intervals between counter samples in milliseconds, None before the second."""
@@ -329,7 +339,7 @@ class Account:
 def asks_for_name(counted):
     """Whether the counter sample that makes it so many is asked for the host's name: the first ones, then some in no
     rhythm, so that of two hosts that take turns both are heard."""
-    return (counted < IDENTIFY_ONE_IN) | ((counted * 0x9E3779B1 >> 16) % IDENTIFY_ONE_IN == 0)
+    return (counted < 3) | ((counted * 0x9E3779B1 >> 16) % IDENTIFY_ONE_IN == 0)
 
 
 def count(counts, key, limit=1024, by=1):
@@ -339,7 +349,7 @@ def count(counts, key, limit=1024, by=1):
     counts[key] = counts.get(key, 0) + by
 
 
-def _interleave(spans, now):
-    """Whether two of the (first, last) spans that are recent overlap in time."""
-    recent = sorted(tuple(span) for span in spans if now - span[1] <= SHARED_MS)
-    return any(later[0] < earlier[1] for earlier, later in zip(recent, recent[1:]))
+def _interleaving(spans, now):
+    """Neighbours among the recent (first, last, ...) spans that overlap in time."""
+    recent = sorted(span for span in spans if now - span[1] <= SHARED_MS)
+    return [(one, other) for one, other in zip(recent, recent[1:]) if other[0] < one[1]]

@@ -122,17 +122,18 @@ class Blocks:
     def read(self, view, most):
         """Fill a memoryview and say where its frames begin, the 16 bytes of their heads first; [] at the end."""
         filled = self.stream.readinto(view)
-        places, position, last = [], 0, 0
+        places, position = [], 0
         unpack, limit = struct.Struct(self.order + "I").unpack_from, filled - 16
-        while position <= limit and len(places) < most:
-            last = position
-            places.append(position)
+        append = places.append
+        for _unused in range(most):
+            if position > limit:
+                break
+            append(position)
             position += 16 + unpack(view, position + 8)[0]
         if position > filled:  # the last frame is cut: it is read again with the next piece
-            if position - last > MAX_FRAME:
-                raise CaptureError("a frame of %d bytes" % (position - last - 16))
-            places.pop()
-            position = last
+            size, position = position - places[-1] - 16, places.pop()
+            if size > MAX_FRAME:
+                raise CaptureError("a frame of %d bytes" % size)
         self.stream.seek(position - filled, 1)
         return places
 

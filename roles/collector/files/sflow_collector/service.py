@@ -49,8 +49,9 @@ class Service:
             settings.udp_address, settings.udp_port, settings.receive_buffer_bytes))
         self.core.udp.update(address=self.sock.getsockname()[0], port=self.sock.getsockname()[1],
                              receive_buffer_bytes=udp.buffer_size(self.sock))
-        self.receiver = udp.Receiver(self.sock, self.core, udp.AllowList(settings.allow))
-        self.selector.register(self.sock, selectors.EVENT_READ, lambda events: self.receiver.drain())
+        self.receiver = udp.receiver(self.sock, self.core, udp.AllowList(settings.allow))
+        self._receive_at = None  # when to look at the socket again; None: as soon as it has something
+        self.selector.register(self.sock, selectors.EVENT_READ, self._receive)
         self.api = api.Api(self.core, healthy=self.problem)
         token = settings.token()
         self.web = listen("TCP", settings.http_address, settings.http_port, lambda: web.Server(
@@ -89,16 +90,30 @@ class Service:
         systemd.notify("READY=1", "STATUS=receiving on port %d" % self.core.udp["port"])
         due = time.monotonic()
         while self.running:
-            for key, events in self.selector.select(max(0.0, min(TICK_SECONDS, due - time.monotonic()))):
+            wake = due if self._receive_at is None else min(due, self._receive_at)
+            for key, events in self.selector.select(max(0.0, wake - time.monotonic())):
                 key.data(events)
-            if time.monotonic() >= due:
-                due = time.monotonic() + TICK_SECONDS
+            now = time.monotonic()
+            if self._receive_at is not None and now >= self._receive_at:
+                self._receive()
+            if now >= due:
+                due = now + TICK_SECONDS
                 self._tick()
         systemd.notify("STOPPING=1")
         self.close()
 
     def _stop(self, _number, _frame):
         self.running = False
+
+    def _receive(self, _events=None):
+        """Receive, then leave the socket alone for as long as the receiver says."""
+        pause = self.receiver.drain()
+        if (pause is None) != (self._receive_at is None):
+            if pause is None:
+                self.selector.register(self.sock, selectors.EVENT_READ, self._receive)
+            else:
+                self.selector.unregister(self.sock)
+        self._receive_at = None if pause is None else time.monotonic() + pause
 
     def _tick(self):
         """Once a second: drops, deadlines, the groups file, the saved state, the watchdog."""

@@ -9,11 +9,15 @@ A datagram of any length is taken whole (64 KiB slot), and one that is cut by th
 import ipaddress
 import socket
 import struct
+import time
 
 from . import wire
 
-SLOT = 65536
+MAX_DATAGRAM = 65536
 BURST = 256  # datagrams taken before the loop looks at anything else
+BATCH = 1000  # datagrams worth waiting for
+TRUESIZE = 2304  # bytes of receive buffer that a datagram of usual size takes
+SHORTEST_PAUSE = 0.002
 SO_RCVBUFFORCE = 33
 SO_MEMINFO = 55
 MEMINFO_DROPS = 8  # place of the drop count in what SO_MEMINFO gives
@@ -107,6 +111,29 @@ class AllowList:
         return known
 
 
+class Pace:
+    """How long to leave the socket alone, so that a wake-up finds more than one datagram.
+
+    Little arrives: wait for a batch, at most longest seconds and at most until a quarter of the receive buffer is
+    full. Nothing arrives: None, the loop sleeps until something does.
+    """
+
+    def __init__(self, sock, longest):
+        self.most = max(1.0, min(BATCH, buffer_size(sock) / 4.0 / TRUESIZE))
+        self.longest = longest
+        self._before = time.monotonic()
+
+    def after(self, count, more):
+        """Seconds to wait after a drain that took count datagrams; more: there may be others."""
+        now = time.monotonic()
+        passed, self._before = now - self._before, now
+        if more:
+            return 0.0
+        if not count:
+            return None
+        return min(self.longest, max(SHORTEST_PAUSE, passed * self.most / count))
+
+
 class Receiver:
     """Reads datagrams one by one and hands them to a collector."""
 
@@ -114,18 +141,19 @@ class Receiver:
         self.sock = sock
         self.core = core
         self.allow = allow
-        self._slot = bytearray(SLOT)
+        self._slot = bytearray(MAX_DATAGRAM)
         self._sources = {}
+        self.pace = Pace(sock, 0.05)
 
     def drain(self):
-        """Take what is there, up to a burst; True when there may be more."""
+        """Take what is there, up to a burst; seconds to leave the socket alone, None to wait for the next datagram."""
         core, slot = self.core, self._slot
         buffers = [slot]
-        for _unused in range(BURST):
+        for count in range(BURST):
             try:
                 size, _ancillary, flags, peer = self.sock.recvmsg_into(buffers)
             except BlockingIOError:
-                return False
+                return self.pace.after(count, False)
             except OSError:  # an ICMP error of an earlier datagram; there is nothing to do about it
                 continue
             source = self._sources.get(peer[0])
@@ -141,4 +169,13 @@ class Receiver:
                 core.account.error("truncated", source)
                 continue
             core.receive(slot, size, source, core.clock())
-        return True
+        return self.pace.after(BURST, True)
+
+
+def receiver(sock, core, allow):
+    """The receiver that fits the collector's decoder."""
+    if core.decoder == "batch":
+        from . import mmsg
+        if mmsg.available() is None:
+            return mmsg.BatchReceiver(sock, core, allow)
+    return Receiver(sock, core, allow)

@@ -1,0 +1,146 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many datagrams by one system call: recvmmsg through ctypes, straight into the memory the batch decoder reads.
+
+Every datagram has a slot of 2112 bytes (not a power of two, whose multiples would fall into the same cache sets) and
+a spill area for the rest of a longer one, which is mapped but not touched as long as nothing long arrives. The kernel
+writes the time of arrival beside it, so that datagrams may wait in the socket without growing younger. The arrays of
+the kernel interface (struct mmsghdr, struct iovec, control messages) are numpy arrays.
+"""
+
+import ctypes
+import errno
+import mmap
+import os
+import socket
+import struct
+import sys
+import time
+
+import numpy as np
+
+from .udp import MAX_DATAGRAM, Pace
+from .vectors import Memory
+
+SLOTS = 4096
+SLOT = 2112
+SPILL = MAX_DATAGRAM - SLOT
+NAME, CONTROL = 28, 64  # bytes for a sockaddr_in6, and for the time of arrival
+SO_TIMESTAMPNS = 35
+MADV_DONTNEED = 4
+
+_HEADER = np.dtype({  # struct mmsghdr where pointers have eight bytes
+    "names": ["name", "name_size", "vectors", "vector_count", "control", "control_size", "flags", "length"],
+    "formats": ["u8", "u4", "u8", "u8", "u8", "u8", "i4", "u4"],
+    "offsets": [0, 8, 16, 24, 32, 40, 48, 56], "itemsize": 64})
+
+
+def available():
+    """None where this receiver works, else why it does not."""
+    if not sys.platform.startswith("linux") or struct.calcsize("P") != 8:
+        return "needs Linux with 64-bit pointers"
+    if not hasattr(ctypes.CDLL(None), "recvmmsg"):
+        return "the C library has no recvmmsg"
+    return None
+
+
+class BatchReceiver:
+    """Fills slots from a socket and has them decoded."""
+
+    def __init__(self, sock, core, allow, slots=SLOTS):
+        self.sock, self.core, self.allow = sock, core, allow
+        self.slots = slots
+        self.pace = Pace(sock, 0.25)
+        self.memory = Memory(slots * SLOT)
+        self.starts = np.arange(slots, dtype="i8") * SLOT
+        self._spill = mmap.mmap(-1, slots * SPILL)
+        self._names = np.zeros((slots, NAME), "u1")
+        self._control = np.zeros((slots, CONTROL), "u1")
+        self._vectors = np.zeros((slots, 2, 2), "u8")
+        self._headers = np.zeros(slots, _HEADER)
+        spill = ctypes.addressof(ctypes.c_char.from_buffer(self._spill))
+        self._vectors[:, 0, 0] = self.memory.bytes.ctypes.data + self.starts.astype("u8")
+        self._vectors[:, 0, 1] = SLOT
+        self._vectors[:, 1, 0] = spill + np.arange(slots, dtype="u8") * np.uint64(SPILL)
+        self._vectors[:, 1, 1] = SPILL
+        number = np.arange(slots, dtype="u8")
+        for name, array, size in (("name", self._names, NAME), ("control", self._control, CONTROL),
+                                  ("vectors", self._vectors, 32)):
+            self._headers[name] = array.ctypes.data + number * np.uint64(size)
+        self._headers["vector_count"] = 2
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._recvmmsg, self._madvise = libc.recvmmsg, libc.madvise
+        self._madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+        self._spill_address = spill
+        self._address = ctypes.c_void_p(self._headers.ctypes.data)
+        self._six = sock.family == socket.AF_INET6
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+    def drain(self):
+        """Receive and decode what is there; seconds to leave the socket alone, None to wait for the next datagram."""
+        count = self._receive()
+        if count:
+            self._decode(count)
+        return self.pace.after(count, count == self.slots)
+
+    def _receive(self):
+        headers = self._headers
+        headers["name_size"] = NAME
+        headers["control_size"] = CONTROL
+        while True:
+            count = self._recvmmsg(self.sock.fileno(), self._address, self.slots, socket.MSG_DONTWAIT, None)
+            if count >= 0:
+                return count
+            error = ctypes.get_errno()
+            if error == errno.EAGAIN:
+                return 0
+            if error not in (errno.EINTR, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH):
+                raise OSError(error, os.strerror(error))
+
+    def _decode(self, count):
+        headers = self._headers[:count]
+        lengths = headers["length"].astype("i8")
+        sources = np.zeros((count, 2), "u8")
+        if self._six:
+            sources[:] = np.ascontiguousarray(self._names[:count, 8:24]).view(">u8")
+        else:
+            four = np.ascontiguousarray(self._names[:count, 4:8]).view(">u4")[:, 0]
+            sources[:, 1] = four.astype("u8") | np.uint64(0xFFFF << 32)
+        times = self._times(count)
+        good = np.ones(count, bool)
+        if self.allow:
+            for place, source in enumerate(sources.astype(">u8")):
+                good[place] = self.allow.allows(source.tobytes())
+            self.core.account.refused += int(count - good.sum())
+        cut = good & (headers["flags"] & socket.MSG_TRUNC != 0)
+        for place in np.flatnonzero(cut).tolist():
+            good[place] = False
+            self.core.account.truncated += 1
+            self.core.account.error("truncated", sources[place].astype(">u8").tobytes())
+        long = np.flatnonzero(good & (lengths > SLOT)).tolist()
+        begin = 0
+        for place in long + [count]:
+            which = begin + np.flatnonzero(good[begin:place])
+            if len(which):
+                self.core.batch.decode(self.memory, self.starts[which], lengths[which], sources[which], times[which])
+            if place < count:
+                self._decode_long(place, int(lengths[place]), sources[place], int(times[place]))
+            begin = place + 1
+        if long:
+            self._madvise(self._spill_address, len(self._spill), MADV_DONTNEED)
+
+    def _decode_long(self, place, length, source, now):
+        """A datagram that did not fit into its slot, by the scalar decoder; order is kept."""
+        first = place * SLOT
+        data = bytes(self.memory.view[first:first + SLOT]) + self._spill[place * SPILL:place * SPILL + length - SLOT]
+        self.core.batch.flush()
+        self.core.receive(data, length, source.astype(">u8").tobytes(), now)
+
+    def _times(self, count):
+        """When the datagrams arrived, by our clock: it may differ from the kernel's after that was set."""
+        now = self.core.clock()
+        words = self._control[:count].view("i8")
+        there = self._control[:count, 12] == SO_TIMESTAMPNS
+        arrived = words[:, 2] * 1000 + words[:, 3] // 1000000 + (now - int(time.time() * 1000))
+        return np.maximum.accumulate(np.where(there, np.clip(arrived, now - 60000, now), now))

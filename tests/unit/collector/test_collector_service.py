@@ -1,0 +1,331 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The running service: receiving, the web interface with its limits, state, signals, and the command line."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import sflow_generator as gen
+
+FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "roles", "collector", "files")
+try:
+    import numpy  # noqa: F401  only whether it is there
+    DECODERS = ["scalar", "batch"]
+except ImportError:
+    DECODERS = ["scalar"]
+
+
+class Service:
+    """A collector in a process of its own on free ports."""
+
+    def __init__(self, *options):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sflow_collector", "serve", "--udp-address", "127.0.0.1", "--udp-port", "0",
+             "--http-port", "0"] + list(options), cwd=FILES, stderr=subprocess.PIPE, universal_newlines=True)
+        self.line = self.process.stderr.readline()
+        found = re.search(r"\]:(\d+) .*web on http://127.0.0.1:(\d+)/", self.line)
+        assert found, self.line + self.process.stderr.read()
+        self.udp, self.http = int(found.group(1)), int(found.group(2))
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def send(self, *datagrams):
+        for data in datagrams:
+            self.sock.sendto(data, ("127.0.0.1", self.udp))
+
+    def get(self, path, method="GET", headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=20)
+        try:
+            connection.request(method, path, headers=headers or {})
+            answer = connection.getresponse()
+            return answer, answer.read()
+        finally:
+            connection.close()
+
+    def json(self, path):
+        answer, body = self.get(path)
+        assert answer.status == 200, body
+        return json.loads(body.decode("utf-8"))
+
+    def until(self, datagrams):
+        """The fleet once so many datagrams were accounted for."""
+        for _unused in range(200):
+            fleet = self.json("/fleet/json")
+            if fleet["collector"]["udp"]["datagrams"] + fleet["collector"]["udp"]["refused"] >= datagrams:
+                return fleet
+            time.sleep(0.05)
+        raise AssertionError("%d datagrams expected, found %r" % (datagrams, fleet["collector"]))
+
+    def stop(self):
+        """End it; the exit status and what it said on the way."""
+        if not self.process.stderr.closed:
+            self.process.send_signal(signal.SIGTERM)
+            self.said = self.process.stderr.read()
+            self.process.wait(20)
+            self.process.stderr.close()
+            self.sock.close()
+        return self.process.returncode, self.said
+
+
+@pytest.fixture
+def serve(request):
+    """Start services; they end with the test, without a word on stderr."""
+    started = []
+
+    def start(*options):
+        started.append(Service(*options))
+        return started[-1]
+    yield start
+    for service in started:
+        assert service.stop() == (0, "")
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_datagrams_become_an_account(serve, decoder):
+    service, fleet = serve("--decoder", decoder), gen.Fleet(30)
+    for _unused in range(10):
+        service.send(*[fleet.send(number) for number in range(30)])
+        time.sleep(0.01)
+    answer = service.until(300)
+    assert answer["total"] == 30 and answer["collector"]["decoder"] == decoder
+    assert {row["datagrams"] for row in answer["agents"]} == {10}
+    assert {row["lost"] for row in answer["agents"]} == {0}
+    assert all(row["sources"] == ["127.0.0.1"] and row["last_seen_ms"] < 30000 for row in answer["agents"])
+    agents = service.json("/agents/json")
+    assert len(agents) == 30 and agents["10.200.0.1"]["sFlowDatagramsReceived"] == 10
+    assert "2001:db8:ffff:0:0:0:0:a" in agents
+    assert list(service.json("/agents/json?agent=10.200.0.1")) == ["10.200.0.1"]
+    assert service.json("/fleet/json?agent=2001:db8:ffff::a&agent=10.200.0.1")["total"] == 2
+    assert [row["agent"] for row in service.json("/fleet/json?offset=2&limit=1")["agents"]] == ["10.200.0.2"]
+    assert service.json("/fleet/json?q=10.200.0.2")["total"] == 10
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_long_datagrams_are_whole_and_in_order(serve, decoder):
+    service = serve("--decoder", decoder)
+    sample = gen.flow_sample([gen.raw_header(gen.frame("10.0.0.1", "10.0.0.2"))])
+    for number in range(1, 41):
+        service.send(gen.datagram("192.0.2.1", number, [sample] * (200 if number % 4 == 0 else 2)))
+    row, = service.until(40)["agents"]
+    assert (row["flow_samples"], row["lost"], row["out_of_order"]) == (10 * 200 + 30 * 2, 0, 0)
+    assert row["restarts"] == 0
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_sources_that_are_not_allowed(serve, decoder):
+    service = serve("--decoder", decoder, "--allow", "192.0.2.0/24", "--allow", "127.0.0.2/32")
+    other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    other.bind(("127.0.0.2", 0))
+    service.send(gen.datagram("192.0.2.1", 1))
+    other.sendto(gen.datagram("192.0.2.2", 1), ("127.0.0.1", service.udp))
+    other.close()
+    answer = service.until(2)
+    assert [row["agent"] for row in answer["agents"]] == ["192.0.2.2"] and answer["collector"]["udp"]["refused"] == 1
+
+
+def test_every_address_answers(serve):
+    service, fleet = serve(), gen.Fleet(20)
+    for _unused in range(2):
+        service.send(*[fleet.send(number) for number in range(20)])
+    service.until(40)
+    for path in ("/analyzer/json", "/metrics/json", "/metric/ALL/sum:ifinoctets,max:load_one/json", "/scripts/json",
+                 "/metric/10.200.0.1/json", "/dump/ALL/ALL/json", "/dump/10.200.0.1;10.200.0.2/load_one/json",
+                 "/apps/json", "/traffic/json", "/traffic/talkers/json?source=INTERNET&target=Private",
+                 "/app/vizceral/scripts/traffic.js/data/json", "/app/vizceral/scripts/traffic.js/groups/json"):
+        service.json(path)
+    for path, text in (("/version", b"1."), ("/healthz", b"OK"), ("/app/vizceral/status", b"OK")):
+        answer, body = service.get(path)
+        assert answer.status == 200 and body.startswith(text)
+    for path in ("/nothing", "/../cli.py", "/%2e%2e/cli.py", "//etc/passwd", "/traffic/talkers/json?source=x&target=y"):
+        assert service.get(path)[0].status == 404
+    assert service.get("/fleet/json?limit=x")[0].status == 400
+
+
+def test_metrics_are_prometheus_text(serve):
+    service, fleet = serve(), gen.Fleet(20)
+    service.send(*[fleet.send(number) for number in range(20)])
+    service.until(20)
+    answer, body = service.get("/metrics")
+    assert answer.getheader("Content-Type").startswith("text/plain; version=0.0.4")
+    lines = body.decode("ascii").splitlines()
+    sample = re.compile(r'[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? -?[0-9.e+]+$')
+    assert all(line.startswith("# ") or sample.match(line) for line in lines)
+    assert any(line.startswith('sflow_agent_sampling_rate{agent="10.200.0.0"') and line.endswith(" 400")
+               for line in lines)
+    assert "sflow_collector_datagrams_total 20" in lines
+
+
+def test_only_reading_and_with_headers(serve):
+    service = serve()
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        assert service.get("/version", method)[0].status == 405
+    answer, body = service.get("/version", "HEAD")
+    assert answer.status == 200 and body == b""
+    policy = answer.getheader("Content-Security-Policy")
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert answer.getheader("X-Content-Type-Options") == "nosniff"
+    assert answer.getheader("Access-Control-Allow-Origin") is None
+
+
+def test_token(serve, tmp_path):
+    (tmp_path / "token").write_text("s3cret\n")
+    service = serve("--token-file", str(tmp_path / "token"))
+    assert service.get("/fleet/json")[0].status == 401
+    assert service.get("/fleet/json", headers={"Authorization": "Bearer wrong"})[0].status == 401
+    assert service.get("/fleet/json", headers={"Authorization": "Bearer s3cret"})[0].status == 200
+    basic = {"Authorization": "Basic dXNlcjpzM2NyZXQ="}
+    assert service.get("/", headers=basic)[0].status in (200, 404)
+    assert service.get("/healthz")[0].status == 200
+    url = "http://127.0.0.1:%d" % service.http
+    run = [sys.executable, "-m", "sflow_collector", "status", "--url", url]
+    assert subprocess.call(run, cwd=FILES, stderr=subprocess.DEVNULL) == 1
+    out = subprocess.check_output(run + ["--token-file", str(tmp_path / "token")], cwd=FILES)
+    assert b"0 agents" in out
+
+
+def test_slow_and_many_clients_do_not_stop_it(serve):
+    service, fleet = serve(), gen.Fleet(10)
+    waiting = [socket.create_connection(("127.0.0.1", service.http)) for _unused in range(150)]
+    for number, sock in enumerate(waiting):
+        sock.sendall(b"GET /fleet/json HTTP/1.1\r\nX: y"[:number % 30])
+    service.send(*[fleet.send(number) for number in range(10)])
+    assert service.until(10)["total"] == 10
+    for sock in waiting:
+        sock.close()
+
+
+@pytest.mark.parametrize("head, status", [
+    (b"\r\n\r\n", 400), (b"GET\r\n\r\n", 400), (b"GET x HTTP/1.1\r\n\r\n", 400), (b"GET / SMTP\r\n\r\n", 400),
+    (b"GET /%ff%00%zz HTTP/1.1\r\n\r\n", 404), (b"GET /?%ff=%00&&=&a;b HTTP/1.0\r\nbad\r\n\r\n", None),
+    (b"GET /" + b"a" * 9000, 431), (b"\xff\xfe\r\n\r\n", 400),
+])
+def test_bad_requests(serve, head, status):
+    service = serve()
+    with socket.create_connection(("127.0.0.1", service.http), timeout=20) as sock:
+        sock.sendall(head)
+        answer = sock.recv(65536)
+    found = int(answer.split()[1])
+    assert found == status if status else found in (200, 404)
+    assert service.get("/healthz")[0].status == 200
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_state_survives_a_restart(serve, tmp_path, decoder):
+    options = ("--state-dir", str(tmp_path), "--decoder", decoder)
+    service = serve(*options)
+    service.send(*[gen.datagram("192.0.2.1", number) for number in (1, 2, 3, 7)])
+    service.until(4)
+    assert service.stop() == (0, "")
+    again = serve(*options)
+    again.send(*[gen.datagram("192.0.2.1", number, [gen.flow_sample([])]) for number in range(100, 150)])
+    row, = again.until(54)["agents"]
+    assert (row["datagrams"], row["lost"], row["restarts"], row["flow_samples"]) == (54, 3, 0, 50)
+    assert again.json("/fleet/json")["collector"]["restored"]
+
+
+def test_groups_are_followed(serve, tmp_path):
+    path = tmp_path / "groups.json"
+    path.write_text('{"INTERNET": [], "A": ["10.0.0.0/8"]}')
+    service = serve("--groups", str(path))
+    assert service.json("/traffic/json")["groups"] == ["INTERNET", "A"]
+    (tmp_path / "new").write_text('{"INTERNET": [], "B": ["10.0.0.0/8"]}')
+    os.rename(str(tmp_path / "new"), str(path))
+    for _unused in range(100):
+        if service.json("/traffic/json")["groups"] == ["INTERNET", "B"]:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the groups were not read again")
+
+
+def test_settings_file_and_readiness(tmp_path):
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(str(tmp_path / "notify"))
+    listener.settimeout(20)
+    for name, text in (("c.json", '{"udp_port": 0, "http_port": 0, "allow": ["192.0.2.0/24"]}'),
+                       ("c.ini", "[collector]\nudp-port = 0\nhttp_port = 0\nallow = 192.0.2.0/24, ::1\n")):
+        (tmp_path / name).write_text(text)
+        process = subprocess.Popen([sys.executable, "-m", "sflow_collector", "serve", "--config",
+                                    str(tmp_path / name)], cwd=FILES, stderr=subprocess.DEVNULL,
+                                   env=dict(os.environ, NOTIFY_SOCKET=str(tmp_path / "notify"),
+                                            WATCHDOG_USEC="2000000"))
+        said = b""
+        while b"READY=1" not in said or b"WATCHDOG=1" not in said:
+            said += listener.recv(1000) + b"\n"
+        process.terminate()
+        assert process.wait(20) == 0
+    listener.close()
+
+
+@pytest.mark.parametrize("text, words", [
+    ('{"udp_prt": 1}', "unknown setting udp_prt"), ("{", "Expecting"), ('{"workers": 0}', "workers: expected 1 to 64"),
+    ('{"allow": ["1.2.3.4/40"]}', "allow"), ('{"decoder": "fast"}', "one of auto"), ('{"udp_port": "x"}', "whole number"),
+])
+def test_bad_settings(tmp_path, text, words):
+    (tmp_path / "c").write_text(text)
+    process = subprocess.Popen([sys.executable, "-m", "sflow_collector", "serve", "--config", str(tmp_path / "c")],
+                               cwd=FILES, stderr=subprocess.PIPE, universal_newlines=True)
+    said = process.communicate()[1]
+    assert process.returncode == 1 and words in said and "Traceback" not in said
+
+
+def test_port_in_use():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        process = subprocess.Popen([sys.executable, "-m", "sflow_collector", "serve", "--udp-address", "127.0.0.1",
+                                    "--udp-port", str(port), "--http-port", "0"], cwd=FILES, stderr=subprocess.PIPE,
+                                   universal_newlines=True)
+        said = process.communicate()[1]
+    assert process.returncode == 1 and "UDP port %d of 127.0.0.1" % port in said
+
+
+def replay(path, *options):
+    return json.loads(subprocess.check_output(
+        [sys.executable, "-m", "sflow_collector", "replay", str(path), "--json"] + list(options), cwd=FILES).decode())
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_replay(tmp_path, decoder):
+    fleet = gen.Fleet(20)
+    packets = [(1700000000 + number / 50.0, gen.udp_frame(
+        "2001:db8::1" if number % 20 < 7 else "192.0.2.1", fleet.send(number % 20))) for number in range(600)]
+    packets[100:100] = [(1700000002, gen.frame("10.0.0.1", "10.0.0.2")), (1700000002, b"\0" * 14)]
+    vlan = gen.ethernet(gen.ipv4("192.0.2.1", "192.0.2.254", 17, gen.transport(17)[:0] + b"\x9c\x40\x18\xc7" + bytes(
+        bytearray([(8 + 28) >> 8, 8 + 28])) + b"\0\0" + gen.datagram("192.0.2.77", 1)), 0x0800, [5])
+    packets.append((1700000012, vlan))
+    (tmp_path / "a.pcap").write_bytes(gen.pcap(packets))
+    (tmp_path / "a.pcapng").write_bytes(gen.pcapng(packets))
+    answers = [replay(tmp_path / name, "--decoder", decoder) for name in ("a.pcap", "a.pcapng")]
+    assert answers[0]["agents"] == answers[1]["agents"] and answers[0]["total"] == 21
+    assert sum(row["datagrams"] for row in answers[0]["agents"]) == 601
+    assert sum(row["lost"] for row in answers[0]["agents"]) == 0
+    del packets[::9]
+    (tmp_path / "less.pcap").write_bytes(gen.pcap(packets))
+    less = replay(tmp_path / "less.pcap", "--decoder", decoder)
+    assert 50 < sum(row["lost"] for row in less["agents"]) <= 67
+
+
+def test_replay_of_what_is_no_capture(tmp_path):
+    (tmp_path / "x").write_bytes(b"hello world, this is no capture")
+    process = subprocess.Popen([sys.executable, "-m", "sflow_collector", "replay", str(tmp_path / "x")], cwd=FILES,
+                               stderr=subprocess.PIPE, universal_newlines=True)
+    assert "neither pcap nor pcapng" in process.communicate()[1] and process.returncode == 1
+
+
+def test_decode_prints_every_sample(tmp_path):
+    fleet = gen.Fleet(10)
+    (tmp_path / "a.pcap").write_bytes(gen.pcap([(1700000000, gen.udp_frame("192.0.2.1", fleet.send(number)))
+                                                for number in range(10)]))
+    run = [sys.executable, "-m", "sflow_collector", "decode", str(tmp_path / "a.pcap")]
+    rows = [json.loads(line) for line in subprocess.check_output(run + ["--json"], cwd=FILES).decode().splitlines()]
+    assert {row["agent"] for row in rows} == {fleet.address(number) for number in range(10)}
+    assert {row["rate"] for row in rows if row["sample"] == "flow"} == {400}
+    assert len(subprocess.check_output(run, cwd=FILES).decode().splitlines()) == len(rows)
