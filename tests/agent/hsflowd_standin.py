@@ -19,9 +19,7 @@ import array
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
-import random
 import re
 import resource
 import select
@@ -30,6 +28,7 @@ import socket
 import struct
 import sys
 import time
+import zlib
 
 try:
     import ctypes
@@ -1804,12 +1803,17 @@ class Options:
         self.keep_root = False
 
 
+def chance():
+    """A number from 0 to 1, without the modules that random would load."""
+    return int.from_bytes(os.urandom(4), "big") / 4294967296.0
+
+
 class Poller:
-    def __init__(self, ds_class, ds_index, interval, rng):
+    def __init__(self, ds_class, ds_index, interval):
         self.ds_class = ds_class
         self.ds_index = ds_index
         self.sequence = 0
-        self.countdown = rng.randint(1, interval) if interval else 0
+        self.countdown = 1 + int(chance() * interval) if interval else 0
 
 
 class Daemon:
@@ -1821,7 +1825,6 @@ class Daemon:
         self.log = log
         self.release = version_key(VERSION)
         self.expanded = self.since("2.1.03-1")  # the form of the samples
-        self.random = random.Random()
         self.started = time.monotonic()
         self.config = None
         self.interfaces = {}
@@ -1934,7 +1937,10 @@ class Daemon:
         chosen = self.config["uuid"] or self.options.uuid
         if any(chosen):
             return chosen
-        digest = bytearray(hashlib.sha256(b"stand-in" + self.options.machine_id).digest()[:16])
+        # not the sum of the real one, but like it a function of the machine id alone
+        digest = bytearray()
+        for part in range(4):
+            digest += struct.pack(">I", zlib.crc32(self.options.machine_id, part))
         digest[6] = digest[6] & 0x0F | 0x50
         digest[8] = digest[8] & 0x3F | 0x80
         return bytes(digest)
@@ -1996,7 +2002,7 @@ class Daemon:
     def add_poller(self, ds_class, ds_index):
         key = (ds_class, ds_index)
         if key not in self.pollers:
-            self.pollers[key] = Poller(ds_class, ds_index, self.config["polling"], self.random)
+            self.pollers[key] = Poller(ds_class, ds_index, self.config["polling"])
 
     def drop_privileges(self):
         if self.options.keep_root or os.getuid() != 0:
@@ -2123,7 +2129,7 @@ class Daemon:
         for tap in self.taps:
             poll.register(tap.socket, select.POLLIN)
             sockets[tap.socket.fileno()] = tap
-        settled = self.started + self.random.uniform(*self.SETTLE)
+        settled = self.started + self.SETTLE[0] + chance() * (self.SETTLE[1] - self.SETTLE[0])
         following = settled
         next_check = settled + self.config["checkadaptors"]
         next_refresh = settled + self.config["refreshadaptors"]
@@ -2261,7 +2267,7 @@ class Daemon:
         except OSError as exc:
             if not self.since("2.1.14-2"):
                 raise Exit(6) from exc  # these releases abort when a tapped interface goes away
-            self.log("pcap: pcap_dispatch error : %s: %s" % (tap.interface.name, exc.strerror))
+            self.log("pcap: pcap_dispatch error : The interface disappeared")
             self.lost.append(tap)
 
     def take(self, tap, data, length):
@@ -2313,7 +2319,7 @@ class Daemon:
     def queue(self, body):
         room = self.config["datagrambytes"] - (28 if self.agent.family == socket.AF_INET else 40)
         if not self.expanded and len(body) > self.config["datagrambytes"]:
-            self.complain("sflow agent error: sample too big for datagram")
+            self.log("sflow agent error: sfl_agent_error: receiver: counters sample too big for datagram")
             return
         if self.pending and self.pending_size + len(body) > room:
             self.flush()
