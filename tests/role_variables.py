@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Writes the table of variables into the README of a role, from meta/argument_specs.yml and defaults/main.yml.
 
 Usage: role_variables.py [--check] [ROLE ...]     --check changes nothing and fails when a table is not up to date.

@@ -258,11 +258,8 @@ def stale(pid, seconds, reload_needed):
         return found
     if reload_needed:
         found.append("the unit")
-    try:
-        program = os.readlink("/proc/%s/exe" % pid)
-    except OSError:
-        program = ""
-    if program.endswith(" (deleted)"):
+    # Not by /proc/PID/exe, which not even root may read in a container without CAP_SYS_PTRACE.
+    if re.search(r"/(hsflowd|mod_[A-Za-z0-9]+\.so) \(deleted\)$", text("/proc/%s/maps" % pid), re.M):
         found.append("the program")
     now = time.time()
     for name, paths in (("hsflowd.conf", [CONFIG]), ("the drop-ins", sorted(glob.glob(DROP_INS + "/*.conf")))):

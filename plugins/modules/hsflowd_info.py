@@ -105,7 +105,7 @@ drop_ins:
 unit:
   description:
     - The service as systemd sees it.
-    - RV(unit.stale) names what is newer than the running daemon, that is, what a restart would bring into effect.
+    - C(stale) names what is newer than the running daemon, that is, what a restart would bring into effect.
   returned: always
   type: dict
   sample:
@@ -121,7 +121,7 @@ unit:
 auto:
   description:
     - What C(/etc/hsflowd.auto) says, which the daemon writes about four seconds after its start.
-    - RV(auto.complete) is true when the file is whole. Other keys of the file are returned as they are.
+    - C(complete) is true when the file is whole. Other keys of the file are returned as they are.
   returned: always
   type: dict
   sample:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes the working tree importable, and the stand-in agent, whose parser and choices are written apart from the role's."""
 
+import importlib
 import os
 import sys
 import types
@@ -16,7 +17,7 @@ for directory in (AGENT, os.path.dirname(os.path.abspath(__file__))):
         sys.path.insert(0, directory)
 
 try:
-    import ansible_collections.netviz.sflow.plugins  # noqa: F401
+    importlib.import_module("ansible_collections.netviz.sflow.plugins")
 except ImportError:  # Python 3.6 has no ansible-core: the working tree stands in for the installed collection
     for depth, name in enumerate(
         ("ansible_collections", "ansible_collections.netviz", "ansible_collections.netviz.sflow")

@@ -415,9 +415,12 @@ def test_a_full_disk_is_said_and_nothing_is_changed(machine, monkeypatch):
 
 
 def test_a_file_is_replaced_in_one_step(tmp_path, monkeypatch):
+    def full(*_paths):
+        raise OSError(28, "No space left on device")
+
     path = str(tmp_path / "a" / "b")
     engine.write(path, b"1")
-    monkeypatch.setattr(engine.os, "rename", lambda *_a: (_ for _ in ()).throw(OSError(28, "full")))
+    monkeypatch.setattr(engine.os, "rename", full)
     with pytest.raises(OSError):
         engine.write(path, b"2")
     assert host.read(path) == b"1" and os.listdir(str(tmp_path / "a")) == ["b"]

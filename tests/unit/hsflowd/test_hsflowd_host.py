@@ -338,3 +338,7 @@ def test_a_file_that_was_replaced_or_edited_makes_the_daemon_stale(tmp_path, mon
     assert host.stale(os.getpid(), 3600.0, False) == []
     assert host.stale(os.getpid(), 3600.0, True) == ["the unit"]
     assert host.stale(0, None, True) == []
+    monkeypatch.setattr(
+        host, "text", lambda path: "7f00-7f01 r-xp 0 0:1 2 /usr/sbin/hsflowd (deleted)\n7f02 r-xp /lib/libc.so.6"
+    )
+    assert host.stale(1, 3600.0, False) == ["the program"]
