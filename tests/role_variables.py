@@ -6,6 +6,7 @@ Also fails when the two files of a role differ in names, order or values.
 
 import argparse
 import pathlib
+import re
 import sys
 
 import yaml
@@ -44,6 +45,7 @@ def table(spec: dict) -> str:
         )
         if option.get("choices"):
             description += " One of " + ", ".join(str(c) for c in option["choices"]) + "."
+        description = re.sub(r"\b[A-Z]\(([^()]*)\)", r"`\1`", description)  # the markup of Ansible's documentation
         cell = "" if "default" not in option else f"`{shown}`".replace("|", "\\|")
         lines.append(f"| `{name}` | {cell} | {' '.join(description.split()).replace('|', chr(92) + '|')} |")
     return "\n".join(lines)
