@@ -245,8 +245,8 @@ class _Batch:
                 if active:
                     rest = self._walk_one_by_one(numbers, count - step, position, end)
                 break
-            size = self.memory.words(np.minimum(position, end), 2)[:, 1].astype("i8")
-            following = position + 8 + (size + 3 & ~3)
+            size = self.memory.words(position, 2)[:, 1].astype("i8")
+            following = (size + 11 & ~3) + position
             bad = following > end
             if bad.any():
                 self._error("samples", numbers[bad])
@@ -317,23 +317,30 @@ class _Batch:
         self.point = self._find_points(source, np.flatnonzero(tag > 0))
 
     def _find_points(self, source, which):
-        """The row of every sample's data source, -1 without."""
+        """The row of every sample's data source, -1 without; looked up once per run of samples of one source."""
         decoder, points = self.decoder, self.decoder.points
         out = np.full(len(source), -1, "i8")
-        agent = decoder.streams.agent[self.stream[which]]
-        keys = (agent.astype("u8"), source[which])
+        if not len(which):
+            return out
+        stream, source = self.stream[which], source[which]
+        new = np.ones(len(which), bool)
+        new[1:] = (source[1:] != source[:-1]) | (stream[1:] != stream[:-1])
+        begin = np.flatnonzero(new)
+        source, agent = source[begin], decoder.streams.agent[stream[begin]]
 
         def same(rows, these):
-            return (points.source[rows] == keys[1][these]) & (points.agent[rows] == agent[these])
-        places = decoder.point_index.hash(keys)
+            return (points.source[rows] == source[these]) & (points.agent[rows] == agent[these])
+        places = decoder.point_index.hash((agent.astype("u8"), source))
         rows = decoder.point_index.find(places, same)
+        length = np.diff(np.append(begin, len(which)))
         by_number = self.account.by_number
         for missing in np.flatnonzero(rows < 0).tolist():
-            row = self.account.point(by_number[agent[missing]], int(keys[1][missing]))
+            for _each in range(int(length[missing])):  # every sample without a row is counted
+                row = self.account.point(by_number[agent[missing]], int(source[missing]))
             if row is not None:
                 rows[missing] = row
                 decoder.point_index.add(int(places[missing]), row)
-        out[which] = rows
+        out[which] = np.repeat(rows, length)
         return out
 
     # 5. Records.
@@ -354,20 +361,20 @@ class _Batch:
                 left, position, end, count = left[more], position[more], end[more], count[more]
             if len(left) < FEW or step >= LOCKSTEP:
                 break
-            words = self.memory.words(np.minimum(position, end), 2)
+            words = self.memory.words(position, 2)
             tag, size = words[:, 0], words[:, 1].astype("i8")
-            following = position + 8 + (size + 3 & ~3)
+            following = (size + 11 & ~3) + position
             bad = following > end
             if bad.any():
                 self._error("records", self.of[which[left[bad]]])
                 bad = ~bad
                 left, end, count, tag, size = left[bad], end[bad], count[bad], tag[bad], size[bad]
                 position, following = position[bad], following[bad]
-            kind = kinds[np.minimum(tag, 4096)]
+            kind = kinds.take(tag, mode="clip")
             if not kind.all():
                 unknown.append(tag[kind == _UNKNOWN])
-            hit = np.flatnonzero(kind == _PACKET)
-            if len(hit):
+            if kinds is _FLOW_KINDS:
+                hit = np.flatnonzero(kind == _PACKET)
                 hit = hit[packet_at[left[hit]] < 0]
                 samples = left[hit]
                 packet_at[samples] = position[hit] + 8

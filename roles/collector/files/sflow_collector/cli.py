@@ -50,6 +50,7 @@ def build_parser():
     replay = commands.add_parser("replay", help="the account of a capture file",
                                  description="Print the account of the sFlow datagrams in a capture (pcap, pcapng).")
     replay.add_argument("--json", action="store_true", help="print the document of /fleet/json")
+    replay.add_argument("--quiet", action="store_true", help="print the totals, not the row of every agent")
     replay.add_argument("--groups", metavar="FILE", help="groups.json; the traffic between them is printed as well")
     replay.add_argument("--max-agents", type=int, default=account.MAX_AGENTS, metavar="N",
                         help="most agents in the account (default: %(default)s)")
@@ -156,7 +157,8 @@ def run_replay(options):
             sys.stdout.write(piece.decode("ascii"))
         sys.stdout.write("\n")
         return 0
-    document = json.loads(b"".join(views.fleet(collector, (), "", 0, len(collector.account.agents))).decode("ascii"))
+    rows = 0 if options.quiet else len(collector.account.agents)
+    document = json.loads(b"".join(views.fleet(collector, (), "", 0, rows)).decode("ascii"))
     print_fleet(document, sys.stdout)
     if options.groups:
         print_traffic(views.pairs(collector), sys.stdout)
@@ -279,7 +281,7 @@ def print_fleet(document, stream):
         row[-3:] = [_few(rates), _few(polling), "shared address" if each["shared"] else ""]
         rows.append([str(cell) for cell in row])
     widths = [max(len(row[place]) for row in rows) for place in range(len(COLUMNS))]
-    for row in rows:
+    for row in rows if len(rows) > 1 else ():
         stream.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() + "\n")
     own = document["collector"]
     stream.write("%d agents, %d datagrams, %d dropped by the kernel, errors: %s\n" % (

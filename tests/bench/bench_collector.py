@@ -1,0 +1,363 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collector against the C tools, in one run on one machine: CPU per datagram, lossless rate, idle cost, memory.
+
+    python3 tests/bench/bench_collector.py [--count N] [--parts offline,live,idle,flood,pages]
+
+Peers: sflowtool (prints text), sfacctd of pmacct (same aggregation: traffic between networks by protocol) and sfcapd
+of nfdump (writes flow files). One that is not installed is named and left out; sflowtool is looked for on PATH and in
+the variable SFLOWTOOL. Receivers are pinned to one core, the sender to another. Drops are the kernel's own count.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FILES = os.path.join(HERE, "..", "..", "roles", "collector", "files")
+sys.path.insert(0, HERE)
+
+from workload import Workload  # noqa: E402  found by the line above
+
+BUFFER = 4 << 20
+RMEM_MAX = "/proc/sys/net/core/rmem_max"
+RATES = (10, 20, 40, 60, 80, 100, 120, 160, 200, 240, 280, 320, 360, 400)  # thousand datagrams per second
+SECONDS = 3
+
+
+def find(name, variable=None):
+    """The path of a program, None without it."""
+    return os.environ.get(variable or "", "") or shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def measured(command, **options):
+    """(CPU seconds of a command and its children, largest resident set in MiB)."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+    _pid, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if status:
+        raise RuntimeError("%s ended with status %d" % (command[0], status))
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime), usage.ru_maxrss / 1024.0
+
+
+def collector(*arguments):
+    """A command line of the collector."""
+    return [sys.executable, "-m", "sflow_collector"] + list(arguments)
+
+
+def sfacctd_config(folder, mapping, *lines):
+    """A configuration that aggregates like the collector: networks of both ends, by protocol."""
+    with open(os.path.join(folder, "networks"), "w") as stream:
+        stream.write("\n".join(sorted(cidr for cidrs in mapping.values() for cidr in cidrs if cidr != "0.0.0.0/0")))
+    path = os.path.join(folder, "sfacctd.conf")
+    with open(path, "w") as stream:
+        stream.write("\n".join(("daemonize: false", "plugins: print[x]", "aggregate[x]: src_net, dst_net, proto",
+                                "networks_file: %s/networks" % folder, "sfacctd_net: file", "sfacctd_as: false",
+                                "sfacctd_renormalize: true", "print_refresh_time[x]: 3600",
+                                "print_output_file[x]: %s/out" % folder, "plugin_buffer_size: 1048576",
+                                "plugin_pipe_size: 67108864") + lines) + "\n")
+    return path
+
+
+def offline(options, folder):
+    """CPU per datagram of reading one capture."""
+    path = os.path.join(folder, "workload.pcap")
+    workload = Workload(options.agents, options.count)
+    say("writing %d datagrams of %d agents to %s" % (options.count, options.agents, path))
+    workload.write(path)
+    groups = os.path.join(folder, "groups.json")
+    with open(groups, "w") as stream:
+        json.dump(workload.mapping, stream)
+    commands = {"collector, batch": collector("replay", path, "--quiet", "--groups", groups, "--decoder", "batch"),
+                "collector, scalar": collector("replay", path, "--quiet", "--groups", groups, "--decoder", "scalar")}
+    if find("sflowtool", "SFLOWTOOL"):
+        commands["sflowtool -l"] = [find("sflowtool", "SFLOWTOOL"), "-r", path, "-l"]
+    if find("sfacctd"):
+        commands["sfacctd"] = [find("sfacctd"), "-f", sfacctd_config(folder, workload.mapping,
+                                                                       "pcap_savefile: %s" % path)]
+    for name, package in (("sflowtool -l", "built from its source"), ("sfacctd", "pmacct")):
+        if name not in commands:
+            say("left out: %s is not installed (%s)" % (name, package))
+    found = {}
+    for _unused in range(options.rounds):
+        for name, command in commands.items():
+            found.setdefault(name, []).append(measured(command, cwd=FILES))
+    say("\nOffline, %d datagrams, median of %d" % (options.count, options.rounds))
+    say("%-20s %12s %8s" % ("", "us/datagram", "MiB"))
+    cost = {}
+    for name, results in found.items():
+        cost[name] = statistics.median(cpu for cpu, _memory in results) / options.count * 1e6
+        say("%-20s %12.2f %8.0f" % (name, cost[name], statistics.median(memory for _cpu, memory in results)))
+    for name, bar in (("sflowtool -l", 6), ("sfacctd", 2)):
+        if name in cost:
+            say("%s / collector, batch = %.1f (bar: %d)" % (name, cost[name] / cost["collector, batch"], bar))
+    os.unlink(path)
+
+
+# Live.
+
+class Sender:
+    """Sends datagrams at a rate by sendmmsg; sequence numbers go on with every round through the pool."""
+
+    CHUNK = 32
+
+    def __init__(self, port, count=20000, agents=10000):
+        import numpy
+        self.numpy = numpy
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.connect(("127.0.0.1", port))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+        datagrams = [bytes(data) for _seconds, _address, data in Workload(agents, count)]
+        memory = numpy.frombuffer(b"".join(datagrams), "u1").copy()
+        self.words = memory.view(">u4")
+        starts = numpy.cumsum([0] + [len(data) for data in datagrams[:-1]])
+        places = [(start + (28 if data[7] == 2 else 16)) // 4 for start, data in zip(starts.tolist(), datagrams)]
+        self.sequence = numpy.array(places)
+        self.rounds = count // agents
+        self.vectors = numpy.zeros((count, 2), "u8")
+        self.vectors[:, 0] = memory.ctypes.data + starts.astype("u8")
+        self.vectors[:, 1] = [len(data) for data in datagrams]
+        self.headers = numpy.zeros((count, 8), "u8")
+        self.headers[:, 2] = self.vectors.ctypes.data + numpy.arange(count, dtype="u8") * numpy.uint64(16)
+        self.headers[:, 3] = 1
+        self.memory, self.count = memory, count
+        self.sendmmsg = ctypes.CDLL(None, use_errno=True).sendmmsg
+        self.place = 0
+
+    def run(self, rate, seconds):
+        """Send; the number of datagrams that went out."""
+        address, fd, sent = self.headers.ctypes.data, self.sock.fileno(), 0
+        chunk = max(1, min(self.CHUNK, int(rate / 500)))
+        began = time.perf_counter()
+        while True:
+            now = time.perf_counter() - began
+            if now >= seconds:
+                return sent
+            if sent > now * rate:
+                time.sleep(min(0.001, (sent - now * rate) / rate))
+                continue
+            many = min(chunk, self.count - self.place)
+            done = self.sendmmsg(fd, ctypes.c_void_p(address + self.place * 64), many, 0)
+            if done <= 0:
+                continue
+            sent += done
+            self.place += done
+            if self.place >= self.count:
+                self.place = 0
+                self.words[self.sequence] = self.words[self.sequence] + self.rounds
+
+
+def socket_drops(port):
+    """The kernel's count of drops at the sockets of a UDP port."""
+    total = 0
+    for name in "/proc/net/udp", "/proc/net/udp6":
+        with open(name) as stream:
+            for line in list(stream)[1:]:
+                fields = line.split()
+                if int(fields[1].rpartition(":")[2], 16) == port:
+                    total += int(fields[-1])
+    return total
+
+
+def cpu_of(process):
+    """CPU seconds of a process and its children so far."""
+    total, tick = 0, os.sysconf("SC_CLK_TCK")
+    todo = [process.pid]
+    while todo:
+        number = todo.pop()
+        try:
+            with open("/proc/%d/stat" % number) as stream:
+                fields = stream.read().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+            with open("/proc/%d/task/%d/children" % (number, number)) as stream:
+                todo += [int(text) for text in stream.read().split()]
+        except OSError:
+            continue
+    return total / float(tick)
+
+
+def resident(process):
+    """Resident memory of a process in MiB."""
+    with open("/proc/%d/status" % process.pid) as stream:
+        return [int(line.split()[1]) for line in stream if line.startswith("VmRSS")][0] / 1024.0
+
+
+def pin(core):
+    return lambda: os.sched_setaffinity(0, {core})
+
+
+def receivers(folder, mapping, port):
+    """Commands that receive on a port."""
+    with open(os.path.join(folder, "groups.json"), "w") as stream:
+        json.dump(mapping, stream)
+    out = {"collector": collector("serve", "--udp-address", "127.0.0.1", "--udp-port", str(port), "--http-port",
+                                  str(port + 1), "--receive-buffer-bytes", str(2 * BUFFER), "--groups",
+                                  os.path.join(folder, "groups.json"))}
+    if find("sfacctd"):
+        out["sfacctd"] = [find("sfacctd"), "-f", sfacctd_config(
+            folder, mapping, "sfacctd_ip: 127.0.0.1", "sfacctd_port: %d" % port, "sfacctd_pipe_size: %d" % BUFFER)]
+    if find("sfcapd"):
+        os.makedirs(os.path.join(folder, "flows"), exist_ok=True)
+        out["sfcapd"] = [find("sfcapd"), "-b", "127.0.0.1", "-p", str(port), "-B", str(BUFFER), "-w",
+                         os.path.join(folder, "flows")]
+        if b"-w flowdir" not in subprocess.run([find("sfcapd"), "-h"], stdout=subprocess.PIPE,
+                                               stderr=subprocess.STDOUT, check=False).stdout:
+            out["sfcapd"][-2] = "-l"
+    return out
+
+
+class Receiver:
+    """A receiver under test, pinned to a core."""
+
+    def __init__(self, command, port):
+        self.port = port
+        self.process = subprocess.Popen(command, cwd=FILES, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                        preexec_fn=pin(0), start_new_session=True)
+        time.sleep(2.5)
+        if self.process.poll() is not None:
+            raise RuntimeError("%s ended with status %d" % (command[0], self.process.returncode))
+
+    def stop(self):
+        os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def live(options, folder):
+    """The highest rate without loss, and CPU at 1,000 datagrams per second."""
+    mapping = Workload(10, 10).mapping
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    lossless, idle = {}, {}
+    for number, (name, _command) in enumerate(receivers(folder, mapping, 1).items()):
+        port = options.port + 4 * number
+        receiver = Receiver(receivers(folder, mapping, port)[name], port)
+        try:
+            sender = Sender(port)
+            sender.run(2000, 1)
+            before = cpu_of(receiver.process)
+            sent = sender.run(1000, options.idle_seconds)
+            time.sleep(0.5)
+            idle[name] = (cpu_of(receiver.process) - before) / options.idle_seconds * 100
+            best = 0
+            for rate in RATES:
+                dropped = socket_drops(port)
+                sent = sender.run(rate * 1000, SECONDS)
+                time.sleep(1)
+                lost, real = socket_drops(port) - dropped, sent / SECONDS
+                say("  %-10s asked %4dk/s, sent %6.1fk/s, lost %d" % (name, rate, real / 1000, lost))
+                if lost:
+                    break
+                best = max(best, real)
+                if real < rate * 900:
+                    say("  %-10s the sender cannot go faster" % name)
+                    break
+            lossless[name] = best
+            if name == "collector":
+                with urllib.request.urlopen("http://127.0.0.1:%d/fleet/json?limit=1" % (port + 1), timeout=20) as answer:
+                    seen = json.load(answer)["collector"]
+                say("  collector: decoder %s, kernel drops %d, %.0f MiB" % (
+                    seen["decoder"], seen["udp"]["kernel_drops"], resident(receiver.process)))
+        finally:
+            receiver.stop()
+    say("\nLive on loopback, receiver on one core, receive buffers of %d MiB, %d s each" % (2 * BUFFER >> 20, SECONDS))
+    say("%-12s %22s %24s" % ("", "lossless up to (1/s)", "% of a core at 1,000/s"))
+    for name in lossless:
+        say("%-12s %22.0f %24.2f" % (name, lossless[name], idle[name]))
+    peers = [lossless[name] for name in lossless if name != "collector"]
+    if peers and max(peers):
+        say("collector / best of the others = %.1f (bar: 1.5)" % (lossless["collector"] / max(peers)))
+    if "sfcapd" in idle and idle["sfcapd"]:
+        say("CPU at 1,000/s: collector / sfcapd = %.1f (bar: at most 1.5)" % (idle["collector"] / idle["sfcapd"]))
+
+
+def flood(options, folder):
+    """Memory under forged agents, and that known agents stay; then the answers for many agents."""
+    port = options.port + 40
+    receiver = Receiver(receivers(folder, Workload(10, 10).mapping, port)["collector"], port)
+    url = "http://127.0.0.1:%d" % (port + 1)
+
+    def get(path):
+        began = time.perf_counter()
+        with urllib.request.urlopen(url + path, timeout=60) as answer:
+            body = answer.read()
+        return body, (time.perf_counter() - began) * 1000
+    try:
+        Sender(port).run(20000, 5)
+        time.sleep(1)
+        say("\nWith 10,000 agents: %.0f MiB" % resident(receiver.process))
+        for path in "/fleet/json?limit=1000", "/fleet/json?limit=10000", "/agents/json", "/metrics", "/traffic/json":
+            body, took = get(path)
+            say("  %-26s %8d bytes %7.0f ms" % (path, len(body), took))
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.connect(("127.0.0.1", port))
+        template = bytearray(next(iter(Workload(10, 1)))[2])
+        began, number = time.monotonic(), 0
+        for step in range(5):
+            while time.monotonic() - began < (step + 1) * options.flood_seconds / 5.0:
+                number += 1
+                struct.pack_into(">I", template, 8, 0x0B000000 + number)
+                sock.send(template)
+                if not number % 50:
+                    time.sleep(0.002)
+            say("  after %d forged agents: %.0f MiB" % (number, resident(receiver.process)))
+        own = json.loads(get("/fleet/json?limit=1")[0].decode("ascii"))["collector"]
+        say("  agents %d of at most %d, overflow %d, kernel drops %d" % (
+            own["agents"], own["max_agents"], own["overflow_datagrams"], own["udp"]["kernel_drops"]))
+    finally:
+        receiver.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Bench of the collector against sflowtool, sfacctd and sfcapd.")
+    parser.add_argument("--count", type=int, default=1000000, help="datagrams of the capture")
+    parser.add_argument("--agents", type=int, default=10000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--port", type=int, default=26400, help="first of the UDP ports to use")
+    parser.add_argument("--idle-seconds", type=int, default=10)
+    parser.add_argument("--flood-seconds", type=int, default=30)
+    parser.add_argument("--parts", default="offline,live,flood")
+    options = parser.parse_args()
+    folder = tempfile.mkdtemp(prefix="bench-collector-")
+    before = None
+    try:
+        with open(RMEM_MAX) as stream:
+            before = stream.read()
+        try:
+            with open(RMEM_MAX, "w") as stream:
+                stream.write(str(BUFFER))
+        except OSError:
+            say("net.core.rmem_max stays at %s: the C tools cannot have the buffer they are asked for" % before.strip())
+            before = None
+        for part in options.parts.split(","):
+            {"offline": offline, "live": live, "flood": flood}[part](options, folder)
+    finally:
+        if before is not None:
+            with open(RMEM_MAX, "w") as stream:
+                stream.write(before)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
