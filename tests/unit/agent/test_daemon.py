@@ -345,7 +345,7 @@ def test_tapped_interface_goes_away(tmp_path, built, version, status):
         "kill $! 2>/dev/null; wait $!"
     )
     command = ["unshare", "-n", "sh", "-c", script, sys.executable, with_version(tmp_path, version), config, modules]
-    run = subprocess.run(command, capture_output=True, check=False, text=True)
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, universal_newlines=True)
     if run.returncode == 99:
         pytest.skip("no veth interfaces here")
     assert run.returncode == status, run.stderr
