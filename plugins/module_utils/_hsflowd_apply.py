@@ -436,7 +436,10 @@ class Transaction:
         )
         if status != 0:
             return ""
-        noise = re.compile(r"^(Started|Starting|Stopped|Stopping|hsflowd\.service:|-- )")
+        noise = re.compile(
+            r"^(Started|Starting|Stopped|Stopping|Failed to start|-- |[^ ]+\.service: (Main|Control) process exited"
+            r"|[^ ]+\.service: (Failed with result|Scheduled restart|Deactivated|Succeeded|Consumed))"
+        )
         return last_words("\n".join(line for line in out.splitlines() if not noise.match(line)))
 
     # the way back
