@@ -165,6 +165,7 @@ def test_command_line_works(host):
     answer = host.run("sflow-collector --help")
     assert answer.rc == 0, answer.stderr
     assert "replay" in answer.stdout
+    assert json.loads(host.check_output("sflow-collector status --json"))["collector"]["name"] == "netviz.sflow"
 
 
 def test_nothing_is_left_over(host):
