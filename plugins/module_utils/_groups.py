@@ -8,8 +8,6 @@ Python 3.6 and newer; made to take 100,000 CIDRs in well under two seconds, henc
 ipaddress alone needs more than that.
 """
 
-
-
 import ipaddress
 import json
 import socket

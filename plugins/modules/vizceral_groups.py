@@ -3,8 +3,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
-
 DOCUMENTATION = r"""
 module: vizceral_groups
 short_description: Write the groups file of the Vizceral application

@@ -55,7 +55,7 @@ def properties(arguments: list[str]) -> dict[str, str]:
     found = {}
     for argument in arguments:
         if argument.startswith("-D"):
-            name, _, value = argument[2:].partition("=")
+            name, unused, value = argument[2:].partition("=")
             found[name] = value
         elif not argument.startswith("-"):
             stop(f"Error: Could not find or load main class {argument}")
@@ -192,7 +192,7 @@ class Application:
         return 204
 
     def data(self) -> dict[str, object]:
-        status, _, body = self.collector.get("/app/vizceral/scripts/traffic.js/data/json")
+        status, unused, body = self.collector.get("/app/vizceral/scripts/traffic.js/data/json")
         try:
             live = json.loads(body)["data"] if status == 200 else {}
         except (ValueError, KeyError, TypeError):

@@ -11,6 +11,8 @@ import os
 import re
 import socket
 import ssl
+import struct
+import time
 import urllib.error
 import urllib.request
 
@@ -111,15 +113,23 @@ def test_datagrams_are_received_on_all_addresses():
     assert re.search(r"(0\.0\.0\.0|\*):16343\s", listening), listening
 
 
+def datagram(number: int) -> bytes:
+    """Version 5 of agent 192.0.2.33 with one sample: the generic counters of its interface 1."""
+    counters = struct.pack(">IIQII", 1, 6, 10**9, 1, 3) + struct.pack(">QIIIIII", 1000, 10, 0, 0, 0, 0, 0)
+    counters += struct.pack(">QIIIIII", 1000, 10, 0, 0, 0, 0, 0)[:-4] + struct.pack(">I", 0)
+    sample = struct.pack(">III", number, 1, 1) + struct.pack(">II", 1, len(counters)) + counters
+    header = struct.pack(">II4sIIII", 5, 1, bytes([192, 0, 2, 33]), 0, number, 1000 * number, 1)
+    return header + struct.pack(">II", 2, len(sample)) + sample
+
+
 def test_a_datagram_arrives():
-    # Version 5, agent 192.0.2.33, one datagram without samples: enough to be listed.
-    header = b"".join(n.to_bytes(4, "big") for n in (5, 1, 0xC0000221, 0, 1, 1000, 0))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        for _ in range(50):
-            sender.sendto(header, ("127.0.0.1", 16343))
+        for number in range(1, 51):
+            sender.sendto(datagram(number), ("127.0.0.1", 16343))
             agents = json.loads(ask(PAGE + "/agents/json")[1])
             if "192.0.2.33" in agents:
                 return
+            time.sleep(0.1)
     pytest.fail(f"the agent is not listed: {agents}")
 
 
@@ -149,7 +159,7 @@ class TestProxy:
 
     def test_speaks_tls_only(self):
         with pytest.raises((urllib.error.URLError, ConnectionError, OSError)):
-            status, _ = ask(PROXY.replace("https", "http") + "/version")
+            status = ask(PROXY.replace("https", "http") + "/version")[0]
             assert status == 400  # what nginx says to plain HTTP on a TLS port
             raise OSError
 

@@ -220,7 +220,7 @@ def longest_prefix(groups):
 def test_order_of_input_does_not_matter(groups, random):
     items = [(name, list(cidrs)) for name, cidrs in groups.items()]
     random.shuffle(items)
-    for _, cidrs in items:
+    for _name, cidrs in items:
         random.shuffle(cidrs)
     assert plan(dict(items))["text"] == plan(groups)["text"]
 

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of the role sflow_rt that cannot work end the run at its first task, with a sentence.
+
+One run of Ansible for all of them: each case is a host of its own. No host is reached and no engine is asked.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("ansible", reason="ansible-core does not run on this Python")
+
+CASES = {
+    "licence": ({"sflow_rt_accept_license": False}, "forbids use on production networks"),
+    "heap": ({"sflow_rt_heap": "1 GB"}, "sflow_rt_heap is 1 GB; Java takes"),
+    "memory": ({"sflow_rt_heap": "1G", "sflow_rt_memory_limit": "1100M"}, "about 300 MB more than that"),
+    "limit": ({"sflow_rt_memory_limit": "much"}, "sflow_rt_memory_limit is much; the engine takes"),
+    "space": ({"sflow_rt_viz": {"agents": "a b"}}, "change these: viz.agents."),
+    "glob": ({"sflow_rt_properties": {"a.b": "x*"}}, "change these: a.b."),
+    "name": ({"sflow_rt_properties": {"a b": "x"}}, "change these: a b."),
+    "argument": ({"sflow_rt_arguments": ["-Da=b c"]}, "change these: -Da=b c."),
+    "digest": ({"sflow_rt_image_digest": "latest"}, "a digest is sha256: and 64 hexadecimal digits"),
+    "udp": ({"sflow_rt_network_mode": "host", "sflow_rt_udp_address": "192.0.2.1"}, "always receives on all addresses"),
+    "open": ({"sflow_rt_proxy": True}, "would open the page to everybody"),
+    "beside": (
+        {"sflow_rt_proxy": True, "sflow_rt_proxy_users": {"a": "b"}, "sflow_rt_http_address": "0.0.0.0"},
+        "opens the page on all addresses beside the proxy",
+    ),
+    "half": ({"sflow_rt_proxy_certificate": "viewer.pem"}, "or neither"),
+    "user": ({"sflow_rt_proxy_users": {"a:b": "c"}}, "cannot have a colon"),
+    "allow": ({"sflow_rt_proxy_allow": ["192.0.2.0/24; deny"]}, "takes networks such as 192.0.2.0/24, not"),
+    "group": ({"sflow_rt_inventory_groups": {"Web": "no_such_group"}}, "do not exist: no_such_group."),
+    "mode": ({"sflow_rt_network_mode": "none"}, "value of sflow_rt_network_mode must be one of: bridge, host"),
+    "state": ({"sflow_rt_state": "gone"}, "value of sflow_rt_state must be one of: present, absent"),
+    "several": ({"sflow_rt_heap": "x", "sflow_rt_image_digest": "y"}, "x; Java takes a number"),
+}
+
+
+@pytest.fixture(scope="module")
+def messages(tmp_path_factory):
+    """What Ansible says of each host."""
+    playbook = shutil.which("ansible-playbook") or os.path.join(os.path.dirname(sys.executable), "ansible-playbook")
+    directory = tmp_path_factory.mktemp("refused")
+    hosts = {
+        name: dict({"sflow_rt_accept_license": True, "ansible_connection": "local"}, **settings)
+        for name, (settings, _sentence) in CASES.items()
+    }
+    (directory / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}))
+    play = [{"hosts": "all", "gather_facts": False, "roles": [{"role": "netviz.sflow.sflow_rt"}]}]
+    (directory / "play.json").write_text(json.dumps(play))
+    run = subprocess.run(
+        [playbook, "-i", str(directory / "hosts.json"), str(directory / "play.json"), "--forks", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json", ANSIBLE_INJECT_FACT_VARS="false"),
+        check=False,
+    )
+    assert run.returncode == 2, run.stderr.decode()
+    report = json.loads(run.stdout.decode())
+    found = {}
+    for task in report["plays"][0]["tasks"]:
+        for host, result in task["hosts"].items():
+            if result.get("failed"):
+                found[host] = task["task"]["name"], str(result["msg"]) + str(result.get("argument_errors", ""))
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_setting_is_refused(messages, name):
+    task, message = messages[name]
+    assert "Refuse settings" in task or "Validating arguments" in task
+    assert CASES[name][1] in " ".join(message.split())
+
+
+def test_several_faults_are_told_at_once(messages):
+    assert "a digest is sha256:" in messages["several"][1]
