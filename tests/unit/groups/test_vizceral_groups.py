@@ -16,6 +16,7 @@ module = pytest.importorskip("ansible_collections.netviz.sflow.plugins.modules.v
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
     """Run the module in this process; return its result."""
+    (tmp_path / "tmp").mkdir(mode=0o700)
 
     def call(check=False, diff=True, **arguments):
         arguments.setdefault("path", str(tmp_path / "groups.json"))
