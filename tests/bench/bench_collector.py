@@ -255,7 +255,8 @@ def live(options, folder):
         receiver = Receiver(receivers(folder, mapping, port)[name], port)
         try:
             sender = Sender(port)
-            sender.run(2000, 1)
+            sender.run(5000, 5)  # every agent is known before anything is measured
+            time.sleep(1)
             before = cpu_of(receiver.process)
             sent = sender.run(1000, options.idle_seconds)
             time.sleep(0.5)

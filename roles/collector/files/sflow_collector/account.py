@@ -39,6 +39,7 @@ SUMS = ("lost", "out_of_order", "duplicates", "restarts", "datagrams", "bytes", 
 
 
 _HALVES = struct.Struct(">QQ")
+_NAMELESS = (None, None, 0)
 
 
 class Agent:
@@ -68,6 +69,7 @@ class Account:
         self.by_number = []
         self.stream_rows = {}  # (source, address, sub-agent) -> row
         self.streams = Table(max_agents + max_agents // 2 + MAX_STREAMS, STREAM_COLUMNS)
+        self._sum_columns = [(name, getattr(self.streams, name)) for name in SUMS]
         self.points = Table(4 * max_agents + MAX_POINTS, POINT_COLUMNS)
         self.kept = kept.KeptSamples(self.points)
         self.names = {}  # row of points -> (name, speed, time of the counter sample that said so)
@@ -273,10 +275,14 @@ class Account:
 
     def sums(self, agent):
         """The counts of an agent over all its streams."""
+        columns = self._sum_columns
+        if len(agent.streams) == 1 and not agent.retired:
+            row = agent.streams[0][1]
+            return {name: column[row] for name, column in columns}
         out = dict(agent.retired) if agent.retired else dict.fromkeys(SUMS, 0)
         for _source, row in agent.streams:
-            for name in SUMS:
-                out[name] += getattr(self.streams, name)[row]
+            for name, column in columns:
+                out[name] += column[row]
         return out
 
     def shared(self, agent, now):
@@ -302,7 +308,9 @@ class Account:
         if not polls:
             return None
         first = point * INTERVALS
-        seen = sorted(self.points.intervals[first:first + min(polls, INTERVALS)])
+        if polls == 1:
+            return self.points.intervals[first]
+        seen = sorted(self.points.intervals[first:first + min(polls, INTERVALS)].tolist())
         middle = len(seen) // 2
         return seen[middle] if len(seen) % 2 else (seen[middle - 1] + seen[middle]) / 2.0
 
@@ -317,13 +325,15 @@ class Account:
     def previous_rates(self, point):
         """Earlier sampling rates of a data source, newest first."""
         changes = self.points.rate_changes[point]
+        if not changes:
+            return []
         return [self.points.rates[point * RATES + (changes - 1 - back) % RATES]
                 for back in range(min(changes, RATES))]
 
     def describe(self, point, now):
         """(name, speed in bit/s) of a data source as its counter samples say, None where they do not."""
-        name, speed, said = self.names.get(point, (None, None, 0))
-        if self.points.kept[point] and (not said or now - said > DESCRIBE_MS):
+        name, speed, said = self.names.get(point, _NAMELESS)
+        if (not said or now - said > DESCRIBE_MS) and self.points.kept[point]:
             found = counters.describe(self.kept.get(point)[1])
             name, speed = found[0] or name, speed if found[1] is None else found[1]
             self.names[point] = name, speed, now
@@ -333,6 +343,8 @@ class Account:
         """The newest host name an agent told, None before it did."""
         if not agent.identities:
             return None
+        if len(agent.identities) == 1:
+            return next(iter(agent.identities))[0]
         return max(agent.identities.items(), key=lambda item: item[1][1])[0][0]
 
 

@@ -95,7 +95,10 @@ class Service:
                 key.data(events)
             now = time.monotonic()
             if self._receive_at is not None and now >= self._receive_at:
-                self._receive()
+                if self._receive_at == 0.0 or self.receiver.pace.ripe():
+                    self._receive()
+                else:
+                    self._receive_at = now + self.receiver.pace.step
             if now >= due:
                 due = now + TICK_SECONDS
                 self._tick()
@@ -113,7 +116,7 @@ class Service:
                 self.selector.register(self.sock, selectors.EVENT_READ, self._receive)
             else:
                 self.selector.unregister(self.sock)
-        self._receive_at = None if pause is None else time.monotonic() + pause
+        self._receive_at = time.monotonic() + pause if pause else pause
 
     def _tick(self):
         """Once a second: drops, deadlines, the groups file, the saved state, the watchdog."""

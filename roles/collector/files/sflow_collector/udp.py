@@ -16,8 +16,8 @@ from . import wire
 MAX_DATAGRAM = 65536
 BURST = 256  # datagrams taken before the loop looks at anything else
 BATCH = 1000  # datagrams worth waiting for
-TRUESIZE = 2304  # bytes of receive buffer that a datagram of usual size takes
-SHORTEST_PAUSE = 0.002
+TRUESIZE = 4352  # bytes of receive buffer that a datagram takes at most while it is no longer than an Ethernet frame
+BURST_RATE = 200000  # datagrams per second that may set in at any time without filling the receive buffer
 SO_RCVBUFFORCE = 33
 SO_MEMINFO = 55
 MEMINFO_DROPS = 8  # place of the drop count in what SO_MEMINFO gives
@@ -65,13 +65,17 @@ def buffer_size(sock):
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
 
+def memory_info(sock):
+    """What SO_MEMINFO tells: bytes waiting in the receive buffer first; all full where the kernel does not tell."""
+    try:
+        return struct.unpack("=9I", sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))
+    except (OSError, struct.error):
+        return (1 << 32 - 1,) * 8 + (0,)
+
+
 def kernel_drops(sock):
     """Datagrams the kernel dropped at this socket; 0 where it does not tell."""
-    try:
-        info = sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36)
-    except OSError:
-        return 0
-    return struct.unpack("=9I", info)[MEMINFO_DROPS] if len(info) >= 36 else 0
+    return memory_info(sock)[MEMINFO_DROPS]
 
 
 def source_bytes(peer):
@@ -114,24 +118,27 @@ class AllowList:
 class Pace:
     """How long to leave the socket alone, so that a wake-up finds more than one datagram.
 
-    Little arrives: wait for a batch, at most longest seconds and at most until a quarter of the receive buffer is
-    full. Nothing arrives: None, the loop sleeps until something does.
+    Little arrives: datagrams wait in the socket until a quarter of its buffer is full (looked at every few
+    milliseconds) or longest seconds have passed. Nothing arrives: the loop sleeps until something does.
     """
 
     def __init__(self, sock, longest):
-        self.most = max(1.0, min(BATCH, buffer_size(sock) / 4.0 / TRUESIZE))
+        self.sock = sock
         self.longest = longest
-        self._before = time.monotonic()
+        self.full = buffer_size(sock) // 4
+        self.step = min(0.02, max(0.002, self.full / float(TRUESIZE * BURST_RATE)))
+        self._waited_since = None
 
     def after(self, count, more):
-        """Seconds to wait after a drain that took count datagrams; more: there may be others."""
-        now = time.monotonic()
-        passed, self._before = now - self._before, now
+        """After a drain that took count datagrams: seconds to leave the socket alone, None to wait for the next one."""
+        self._waited_since = time.monotonic()
         if more:
             return 0.0
-        if not count:
-            return None
-        return min(self.longest, max(SHORTEST_PAUSE, passed * self.most / count))
+        return self.step if count else None
+
+    def ripe(self):
+        """Whether what waits is worth a drain by now."""
+        return time.monotonic() - self._waited_since >= self.longest or memory_info(self.sock)[0] >= self.full
 
 
 class Receiver:

@@ -27,7 +27,7 @@ def dumps(value):
 def address_text(address):
     """An address of 16 bytes as text: 192.0.2.1 or 2001:db8::9."""
     if address.startswith(wire.MAPPED):
-        return socket.inet_ntop(socket.AF_INET, address[12:])
+        return "%d.%d.%d.%d" % tuple(address[12:])
     return socket.inet_ntop(socket.AF_INET6, address)
 
 
@@ -109,36 +109,36 @@ def _by_tag(counts):
 
 def fleet_row(account, agent, now):
     """One agent and sub-agent."""
-    streams = account.streams
-    rows = [row for _source, row in agent.streams]
-    latest = max(rows, key=lambda row: streams.last[row])
-    last_flow = max(streams.last_flow[row] for row in rows)
-    last_counter = max(streams.last_counter[row] for row in rows)
+    streams, rows = account.streams, [row for _source, row in agent.streams]
+    last, latest = max([(streams.last[row], row) for row in rows])
+    last_flow = max([streams.last_flow[row] for row in rows])
+    last_counter = max([streams.last_counter[row] for row in rows])
     sums = account.sums(agent)
     return {
         "agent": address_text(agent.address), "sub_agent": agent.sub_agent, "host_name": account.host_name(agent),
         "sources": [address_text(source) for source, _row in agent.streams], "shared": account.shared(agent, now),
-        "first_seen_ms": now - agent.first, "last_seen_ms": now - streams.last[latest],
+        "first_seen_ms": now - agent.first, "last_seen_ms": now - last,
         "last_flow_ms": now - last_flow if last_flow else None,
         "last_counter_ms": now - last_counter if last_counter else None,
         "uptime_ms": streams.uptime[latest], "restarts": sums["restarts"], "datagrams": sums["datagrams"],
         "lost": max(0, sums["lost"]), "out_of_order": sums["out_of_order"], "duplicates": sums["duplicates"],
         "flow_samples": sums["flows"], "counter_samples": sums["counters"], "discard_samples": sums["discards"],
-        "data_sources": [data_source(account, point, now) for _source, point in sorted(agent.points.items())],
+        "data_sources": [data_source(account, source, agent.points[source], now) for source in sorted(agent.points)],
     }
 
 
-def data_source(account, point, now):
+def data_source(account, source, point, now):
     """One data source of an agent."""
     points = account.points
     name, speed = account.describe(point, now)
     interval = account.polling_interval(point)
+    flows = points.flows[point]
     return {
-        "data_source": wire.source_name(points.source[point]), "name": name, "speed": speed,
-        "sampling_rate": points.rate[point] if points.flows[point] else None,
+        "data_source": wire.source_name(source), "name": name, "speed": speed,
+        "sampling_rate": points.rate[point] if flows else None,
         "previous_sampling_rates": account.previous_rates(point),
-        "sample_pool": points.pool[point], "drops": points.drops[point],
-        "flow_samples": points.flows[point], "counter_samples": points.counters[point],
+        "sample_pool": points.pool[point], "drops": points.drops[point], "flow_samples": flows,
+        "counter_samples": points.counters[point],
         "polling_interval_s": None if interval is None else interval / 1000.0,
     }
 
