@@ -1,0 +1,197 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rollouts of playbooks/site.yml over five hosts that go well, go wrong and are killed. The tests follow one another."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+REPO = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
+EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+HOSTS = [f"rollout-{number}" for number in range(1, 6)]
+ADDRESS = {host: f"10.214.0.3{host[-1]}" for host in HOSTS}
+NOWHERE = json.dumps({"hsflowd_collectors": [{"ip": "10.214.0.99"}]})
+REAL_PACKAGE = bool(os.environ.get("HSFLOWD_DEB"))
+
+testinfra_hosts = ["rollout-1"]  # the tests look at all hosts themselves
+
+
+def command(name: str, *arguments: str) -> list[str]:
+    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
+    return ["ansible-playbook", "-i", str(Path(inventory).parent), f"netviz.sflow.{name}", *arguments]
+
+
+ENVIRONMENT = dict(os.environ, ANSIBLE_CONFIG=str(REPO / "ansible.cfg"), ANSIBLE_FORCE_COLOR="0", ANSIBLE_NOCOLOR="1")
+
+
+def play(name: str, *arguments: str) -> tuple[int, str, dict[str, dict]]:
+    """Exit status, output, and the rows of the report by host."""
+    path = EPHEMERAL / "report.json"
+    path.unlink(missing_ok=True)
+    whole = command(name, "-e", f"sflow_report_path={EPHEMERAL}/report", *arguments)
+    done = subprocess.run(whole, check=False, capture_output=True, text=True, env=ENVIRONMENT, cwd=REPO)
+    rows = {row["name"]: row for row in json.loads(path.read_text())["hosts"]} if path.exists() else {}
+    return done.returncode, done.stdout + done.stderr, rows
+
+
+def inside(host: str, script: str) -> str:
+    return subprocess.run(
+        ["docker", "exec", host, "sh", "-c", script], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def state(host: str) -> str:
+    """What a rollout must not touch on a host that it does not reach."""
+    return inside(
+        host,
+        "dpkg-query -W hsflowd; sha256sum /etc/hsflowd.conf /etc/systemd/system/hsflowd.service.d/*;"
+        " systemctl show -p ExecMainStartTimestampMonotonic -p UnitFileState hsflowd",
+    )
+
+
+def files(host: str) -> str:
+    """The same without the time of the start."""
+    return re.sub(r"ExecMainStart.*", "", state(host))
+
+
+def verdicts(rows: dict[str, dict]) -> dict[str, str]:
+    return {host: row["verdict"] for host, row in rows.items()}
+
+
+ALL_REPORT = dict.fromkeys(HOSTS, "reporting")
+
+
+def test_the_first_rollout_brought_everyone_in(host):
+    report = json.loads((EPHEMERAL / "converge.json").read_text())
+    assert report["proved"] and report["verdicts"] == {"reporting": 5}
+    assert {row["name"]: row["seen_as"] for row in report["hosts"]} == ADDRESS
+    page = (EPHEMERAL / "converge.html").read_text()
+    assert all(f"<td>{name}</td>" in page for name in HOSTS)
+
+
+def test_hosts_that_need_nothing_take_part_in_no_batch(host):
+    before = {name: state(name) for name in HOSTS}
+    status, output, rows = play("site")
+    assert status == 0, output
+    assert verdicts(rows) == ALL_REPORT and not any(row["outcome"] for row in rows.values())
+    assert "changed=0" in output and not re.search(r"changed=[1-9]", output)
+    assert "Bring package, configuration" not in output
+    assert {name: state(name) for name in HOSTS} == before
+
+
+def test_a_wrong_collector_stops_at_the_canary_which_goes_back(host):
+    before = {name: state(name) for name in HOSTS}
+    canary_before = files("rollout-1")
+    status, output, rows = play("site", "-e", NOWHERE)
+    assert status != 0
+    assert {name: row["outcome"] for name, row in rows.items()} == {
+        "rollout-1": "rolled back",
+        **dict.fromkeys(HOSTS[1:], "not reached"),
+    }
+    assert "sends to 10.214.0.99:6343 and not to this collector" in rows["rollout-1"]["reason"]
+    assert [name for name, row in rows.items() if row["failed"]] == ["rollout-1"]
+    assert re.search(r"^rollout-1 .*failed=1", output, re.M) and not re.search(r"^rollout-[2-5] .*failed=[1-9]", output, re.M)
+    assert {name: state(name) for name in HOSTS[1:]} == {name: before[name] for name in HOSTS[1:]}
+    assert files("rollout-1") == canary_before
+    assert verdicts(rows) == ALL_REPORT  # the canary too, as before
+
+
+@pytest.mark.skipif(REAL_PACKAGE, reason="one real package is no two releases")
+def test_the_package_goes_back_with_the_configuration(host):
+    before = files("rollout-1")
+    status, _output, rows = play("site", "--limit", "rollout-1", "-e", "hsflowd_version=2.1.25-4", "-e", NOWHERE)
+    assert status != 0 and rows["rollout-1"]["outcome"] == "rolled back"
+    assert files("rollout-1") == before
+    assert set(rows) == {"rollout-1"}
+
+
+def test_some_may_fail_if_the_variable_says_so(host):
+    more = json.dumps({"sflow_rollout_max_failures": 1, "sflow_rollout_batches": [1, 1, "100%"], "sflow_proof_timeout_seconds": 8})
+    status, _output, rows = play("site", "-e", NOWHERE, "-e", more)
+    assert status != 0
+    assert sorted(name for name, row in rows.items() if row["outcome"] == "rolled back") == ["rollout-1", "rollout-2"]
+    assert verdicts(rows) == ALL_REPORT
+
+
+def test_a_missing_library_is_told_from_a_quiet_network(host):
+    library = inside("rollout-2", "readlink -f /usr/lib/*/libpcap.so.0.8")
+    inside("rollout-2", f"mv {library} /root/pcap && systemctl restart hsflowd && sleep 5")
+    try:
+        status, output, rows = play("verify")
+    finally:
+        inside("rollout-2", f"mv /root/pcap {library} && systemctl restart hsflowd && sleep 5")
+    assert status != 0
+    assert verdicts(rows) == {**ALL_REPORT, "rollout-2": "no_flows"}
+    assert "mod_pcap finds no libpcap.so.0.8" in rows["rollout-2"]["reason"]
+    assert "ldd /etc/hsflowd/modules/mod_pcap.so" in rows["rollout-2"]["next_command"]
+    assert re.search(r"^rollout-2 .*failed=1", output, re.M)
+
+
+def test_two_hosts_with_one_address_are_seen(host):
+    inside("rollout-3", f"sed -i '/sflow {{/a agentIP={ADDRESS['rollout-4']}' /etc/hsflowd.conf; sed -i '/^ *agent *=/d' /etc/hsflowd.conf")
+    inside("rollout-3", "systemctl restart hsflowd && sleep 5")
+    status, _output, rows = play("verify")
+    assert status != 0
+    assert verdicts(rows) == {**ALL_REPORT, "rollout-3": "shared_address", "rollout-4": "shared_address"}
+    assert "rollout-4" in rows["rollout-3"]["reason"] and "rollout-3" in rows["rollout-4"]["reason"]
+
+
+def test_the_next_rollout_repairs_what_was_edited_by_hand(host):
+    status, output, rows = play("site")
+    assert status == 0, output
+    assert verdicts(rows) == ALL_REPORT
+    assert {name: row["outcome"] for name, row in rows.items() if row["outcome"]} == {"rollout-3": "changed"}
+
+
+def test_a_run_that_is_killed_in_the_middle_is_taken_up_by_the_next(host):
+    change = ("-e", "hsflowd_polling=2", "-e", '{"sflow_rollout_batches": [2, "100%"]}')
+    process = subprocess.Popen(
+        command("site", *change), env=ENVIRONMENT, cwd=REPO, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        deadline = time.time() + 120
+        while process.poll() is None and time.time() < deadline:
+            # The record of the state before is there from the first change of a host to its proof.
+            if any("pending" in inside(name, "ls /var/lib/netviz-sflow") for name in HOSTS[:2]):
+                break
+            time.sleep(0.2)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    time.sleep(8)  # what was started on the hosts ends by itself
+    polling = {name: inside(name, "grep -o 'polling *= *[0-9]*' /etc/hsflowd.conf")[-1] for name in HOSTS}
+    assert {polling[name] for name in HOSTS[2:]} == {"3"}, "the first batch was to be killed, not a later one"
+    status, output, rows = play("site", *change)
+    assert status == 0, output
+    assert verdicts(rows) == ALL_REPORT
+    for name in HOSTS:
+        assert "polling=2" in inside(name, "cat /etc/hsflowd.auto").splitlines()
+        assert "pending" not in inside(name, "ls -A /var/lib/netviz-sflow")
+
+
+def test_a_part_of_the_fleet_can_be_verified(host):
+    status, output, rows = play("verify", "--limit", "rollout-2:rollout-3")
+    assert status == 0, output
+    assert set(rows) == {"rollout-2", "rollout-3"}
+    assert "belong to none" not in output  # the others are of the inventory
+
+
+def test_the_silent_host_is_named(host):
+    inside("rollout-4", "systemctl stop hsflowd")
+    try:
+        began = time.time()
+        status, output, rows = play("verify")
+    finally:
+        inside("rollout-4", "systemctl start hsflowd")
+    assert status != 0 and verdicts(rows) == {**ALL_REPORT, "rollout-4": "silent"}
+    assert time.time() - began < 15, "nobody has to wait for what the host itself says"
+    assert re.search(r"^rollout-4 .* silent ", output, re.M)
