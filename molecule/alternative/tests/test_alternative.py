@@ -90,7 +90,6 @@ def test_the_daemon_is_confined(host):
     assert found == {"ProtectSystem": "full", "ProtectHome": "yes", "NoNewPrivileges": "yes", "PrivateTmp": "yes"}
     pid = show(host, "MainPID")["MainPID"]
     assert "NoNewPrivs:\t1" in host.check_output("cat /proc/%s/status", pid)
-    assert not host.run("nsenter -t %s -m touch /etc/x", pid).succeeded
 
 
 def test_no_backup_was_asked_for(host):
