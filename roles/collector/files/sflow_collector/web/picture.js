@@ -188,13 +188,14 @@ export class Picture {
     const middle = { x: this.width / 2, y: (this.height - FOOT) / 2 };
     let point;
     if (a === b) {
-      // Traffic inside a group: a loop on the far side of the circle.
-      const outward = Math.atan2(a.y - middle.y, a.x - middle.x) || -Math.PI / 2;
-      const reach = a.r * 1.15;
-      const x = a.x + Math.cos(outward) * a.r * 1.25;
-      const y = a.y + Math.sin(outward) * a.r * 1.25;
+      // Traffic inside a group: a loop at the side where neither the name nor the edge is.
+      const beside = Math.abs(a.y - middle.y) < this.height * 0.12;
+      const towards = beside ? -Math.PI / 2 : a.x < middle.x ? Math.PI : 0;
+      const reach = Math.max(a.r * 0.8, 16 * this.scale);
+      const x = a.x + Math.cos(towards) * (a.r + reach * 0.55);
+      const y = a.y + Math.sin(towards) * (a.r + reach * 0.55);
       point = (t) => {
-        const angle = outward + Math.PI + 2 * Math.PI * t;
+        const angle = towards + Math.PI + 2 * Math.PI * t;
         return [x + reach * Math.cos(angle), y + reach * Math.sin(angle)];
       };
     } else if (a.name === CENTRE || b.name === CENTRE) {
@@ -219,7 +220,7 @@ export class Picture {
     const raw = [];
     for (let step = 0; step <= 160; step += 1) {
       const [x, y] = point(step / 160);
-      if (a !== b && (Math.hypot(x - a.x, y - a.y) < a.r + 3 || Math.hypot(x - b.x, y - b.y) < b.r + 3)) continue;
+      if (Math.hypot(x - a.x, y - a.y) < a.r + 3 || Math.hypot(x - b.x, y - b.y) < b.r + 3) continue;
       raw.push([x, y]);
     }
     if (raw.length < 2) raw.push([a.x, a.y], [b.x, b.y]);
@@ -470,7 +471,7 @@ export class Picture {
     pen.textBaseline = "middle";
     const family = getComputedStyle(document.body).fontFamily;
     const big = node.name === CENTRE;
-    const size = 12.5 * this.scale;
+    const size = (this.nodes.size > 30 ? 11 : 12.5) * this.scale;
     const inside = node.r > 18 * this.scale || big;
     pen.fillStyle = quiet ? this.colours.dim : this.colours.text;
     const rate = quiet ? "quiet" : `${short(sum)}/s`;
@@ -490,7 +491,7 @@ export class Picture {
     // Names stand on the far side of the circle, so that links do not cross them.
     pen.font = `650 ${size}px ${family}`;
     const above = node.y < this.height / 2 - this.height * 0.12;
-    const label = inside ? node.name : `${node.name}  ${rate}`;
+    const label = inside || this.nodes.size > 18 ? node.name : `${node.name}  ${rate}`;
     const half = Math.min(this.width * 0.24, pen.measureText(label).width) / 2;
     const x = Math.max(half + 8, Math.min(this.width - half - 8, node.x));
     const y = node.y + (above ? -1 : 1) * (node.r + size * 0.95);
