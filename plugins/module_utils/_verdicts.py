@@ -348,7 +348,7 @@ def _content(expected, row, settings, limit, running):
     if "counters" in settings.require and no_counters:
         reason = f"Datagrams arrive, but no counters within {recent:.0f} s: polling is off or longer than that."
         return Verdict(expected, "no_counters", reason, "grep polling /etc/hsflowd.auto /etc/hsflowd.conf", False, row)
-    no_flows = _no_flows(expected, row, settings, running)
+    no_flows = _no_flows(expected, row, settings, limit, running)
     if no_flows:
         return no_flows
     wrong = _wrong_rate(expected, row, settings, running)
@@ -364,7 +364,7 @@ def _content(expected, row, settings, limit, running):
     return None
 
 
-def _no_flows(expected, row, settings, running):
+def _no_flows(expected, row, settings, limit, running):
     if expected.sampling or "flows" in settings.require:
         for module in sorted(expected.missing_libraries):
             libraries = ", ".join(expected.missing_libraries[module]) or "a library"
@@ -381,12 +381,11 @@ def _no_flows(expected, row, settings, running):
             )
     if "flows" not in settings.require:
         return None
-    since_start = running is None or row.flow_age is None or row.flow_age <= running
-    if row.flow_samples and since_start:
+    recent = limit if running is None else min(limit, running)
+    if row.flow_samples and (row.flow_age is None or row.flow_age <= recent):
         return None
-    reason = "Counters arrive, but no packet sample: too little traffic for 1 in %s, or no interface is tapped." % (
-        "/".join(str(rate) for rate in expected.sampling) or "N"
-    )
+    rates = "/".join(str(rate) for rate in expected.sampling) or "N"
+    reason = f"Counters arrive, but no packet sample for {recent:.0f} s: too little traffic for 1 in {rates}, or no tap."
     return Verdict(expected, "no_flows", reason, "cat /etc/hsflowd.conf; ip -s link", False, row)
 
 

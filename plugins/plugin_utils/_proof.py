@@ -130,6 +130,22 @@ def _rates(variables: Record) -> list[int] | None:
         return None
 
 
+def burst_address(hostvars: Mapping[str, Record], name: str, collectors: Iterable[str], agents: Iterable[str]) -> str:
+    """Where a host sends packets to so that they leave through an interface that its agent samples."""
+    for other in collectors:
+        if other != name:
+            record = hostvars[other]
+            known = [record.get(key) for key in ("collector_address", "sflow_rt_address", "ansible_host")]
+            return str(next((address for address in known if address), other))
+    for other in agents:
+        if other != name:
+            auto = _info(hostvars[other]).get("auto")
+            address = auto.get("agent_ip") if isinstance(auto, Mapping) else None
+            if address:
+                return str(address)
+    return ""
+
+
 # -- answers ------------------------------------------------------------------------------------------------------------
 
 # What a run did to a host, if that makes the host a failing one whatever its telemetry says.

@@ -254,3 +254,13 @@ def test_the_file_for_programs():
     report = json.loads(_report.as_json(full_account(), "now"))
     assert report["proved"] is False and report["failing"] == [HOSTILE] and report["hosts"][1]["version"] == "2.0.53-1"
     assert "never" not in json.dumps(report)
+
+
+@pytest.mark.parametrize("name, collectors, address", [
+    ("web1", ["watch"], "192.0.2.2"),
+    ("watch", ["watch"], "192.0.2.1"),  # its own packets to itself pass no interface
+    ("watch", ["watch", "view"], "192.0.2.4"),
+    ("web1", [], ""),
+])
+def test_where_the_packets_of_the_flow_proof_go(name, collectors, address):
+    assert _proof.burst_address(FLEET, name, collectors, ["web1", "watch"]) == address
