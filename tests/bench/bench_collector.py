@@ -30,7 +30,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = os.path.join(HERE, "..", "..", "roles", "collector", "files")
 sys.path.insert(0, HERE)
 
-from workload import Workload  # noqa: E402  found by the line above
+from workload import Template, Workload  # noqa: E402  found by the line above
 
 BUFFER = 4 << 20
 RMEM_MAX = "/proc/sys/net/core/rmem_max"
@@ -116,7 +116,7 @@ def offline(options, folder):
 # Live.
 
 class Sender:
-    """Sends datagrams at a rate by sendmmsg; sequence numbers go on with every round through the pool."""
+    """Sends datagrams at a rate by sendmmsg; sequence numbers and uptimes go on with every round through the pool."""
 
     CHUNK = 32
 
@@ -126,13 +126,21 @@ class Sender:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.connect(("127.0.0.1", port))
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
-        datagrams = [bytes(data) for _seconds, _address, data in Workload(agents, count)]
+        workload = Workload(agents, count)
+        datagrams = [bytes(data) for _seconds, _address, data in workload]
         memory = numpy.frombuffer(b"".join(datagrams), "u1").copy()
         self.words = memory.view(">u4")
         starts = numpy.cumsum([0] + [len(data) for data in datagrams[:-1]])
-        places = [(start + (28 if data[7] == 2 else 16)) // 4 for start, data in zip(starts.tolist(), datagrams)]
-        self.sequence = numpy.array(places)
-        self.rounds = count // agents
+        places, steps, flows = [], [], [0] * agents
+        for number, (start, data) in enumerate(zip(starts.tolist(), datagrams)):
+            template = Template(data)
+            flows[number % agents] += len(template.numbers)
+            places += [start + template.tail + 4, start + template.tail + 8]
+            steps += [count // agents, 1000 * (count // agents)]
+            places += [start + place for place, _pool in template.numbers]
+            steps += [-1 - number % agents] * len(template.numbers)
+        self.places = numpy.array(places) // 4
+        self.steps = numpy.array([step if step >= 0 else flows[-1 - step] for step in steps], "u4")
         self.vectors = numpy.zeros((count, 2), "u8")
         self.vectors[:, 0] = memory.ctypes.data + starts.astype("u8")
         self.vectors[:, 1] = [len(data) for data in datagrams]
@@ -163,7 +171,7 @@ class Sender:
             self.place += done
             if self.place >= self.count:
                 self.place = 0
-                self.words[self.sequence] = self.words[self.sequence] + self.rounds
+                self.words[self.places] = self.words[self.places] + self.steps
 
 
 def socket_drops(port):

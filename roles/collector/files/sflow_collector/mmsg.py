@@ -51,7 +51,7 @@ class BatchReceiver:
     def __init__(self, sock, core, allow, slots=SLOTS):
         self.sock, self.core, self.allow = sock, core, allow
         self.slots = slots
-        self.pace = Pace(sock, 0.25)
+        self.pace = Pace(sock, 1.0)
         self.memory = Memory(slots * SLOT)
         self.starts = np.arange(slots, dtype="i8") * SLOT
         self._spill = mmap.mmap(-1, slots * SPILL)

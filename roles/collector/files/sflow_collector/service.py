@@ -52,7 +52,7 @@ class Service:
         self.receiver = udp.receiver(self.sock, self.core, udp.AllowList(settings.allow))
         self._receive_at = None  # when to look at the socket again; None: as soon as it has something
         self.selector.register(self.sock, selectors.EVENT_READ, self._receive)
-        self.api = api.Api(self.core, healthy=self.problem)
+        self.api = api.Api(self.core, healthy=self.problem, refresh=self._refresh)
         token = settings.token()
         self.web = listen("TCP", settings.http_address, settings.http_port, lambda: web.Server(
             self.selector, self.api, settings.http_address, settings.http_port, token, log,
@@ -117,6 +117,11 @@ class Service:
             else:
                 self.selector.unregister(self.sock)
         self._receive_at = time.monotonic() + pause if pause else pause
+
+    def _refresh(self):
+        """Before an answer: datagrams that wait in the socket count as well."""
+        self._receive()
+        self.core.flush()
 
     def _tick(self):
         """Once a second: drops, deadlines, the groups file, the saved state, the watchdog."""

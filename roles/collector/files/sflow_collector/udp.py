@@ -126,7 +126,7 @@ class Pace:
         self.sock = sock
         self.longest = longest
         self.full = buffer_size(sock) // 4
-        self.step = min(0.02, max(0.002, self.full / float(TRUESIZE * BURST_RATE)))
+        self.step = min(0.05, max(0.002, 3 * self.full / float(TRUESIZE * BURST_RATE)))
         self._waited_since = None
 
     def after(self, count, more):
