@@ -1017,7 +1017,7 @@ def due(host, plan, digest, drop_ins, enabled=True):
         reasons.append("the running daemon is older than %s" % ", ".join(unit["stale"]))
     elif _unloaded(host, plan):
         reasons.append("the daemon runs without %s" % ", ".join("mod_" + name for name in _unloaded(host, plan)))
-    elif not auto.get("complete") and (unit.get("running_seconds") or 0) > 15:
+    elif plan["collectors"] and not auto.get("complete") and (unit.get("running_seconds") or 0) > 15:
         reasons.append("the daemon has not settled (hsflowd.auto is not complete)")
     return reasons
 
