@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-.venv/bin/python}
-[ -x "$python" ] || python=python3
+if [ ! -x "$python" ]; then python=python3; fi
 
 found() { "$python" -c 'import sys; sys.path.insert(0, "tests/web"); import browser; sys.exit(browser.find() is None)'; }
 if ! found && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

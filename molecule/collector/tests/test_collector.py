@@ -53,7 +53,7 @@ def get(host, settings, path, token="own"):
     token = settings["token"] if token == "own" else token
     answer = host.run("python-of-host -c %s %s %s", GET, settings["url"] + path, token or "")
     assert answer.rc == 0, answer.stderr
-    status, _, body = answer.stdout.partition(" ")
+    status, _blank, body = answer.stdout.partition(" ")
     return int(status), body
 
 

@@ -60,7 +60,7 @@ PACKAGE = {"a.py": b"print(1)\n", "web/icon.bin": bytes(range(256)), "web/page.h
 def on_disk(directory):
     return {
         os.path.relpath(os.path.join(where, name), str(directory)): open(os.path.join(where, name), "rb").read()
-        for where, _, names in os.walk(str(directory))
+        for where, _directories, names in os.walk(str(directory))
         for name in names
     }
 
