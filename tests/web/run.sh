@@ -9,7 +9,7 @@ if [ ! -x "$python" ]; then python=python3; fi
 found() { "$python" -c 'import sys; sys.path.insert(0, "tests/web"); import browser; sys.exit(browser.find() is None)'; }
 if ! found && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "==> installing chromium"
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null || true
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || true
 fi
 if ! found; then
   echo "skipped web: no Chromium on this machine (apt-get install chromium, or CHROMIUM=/path/to/it)"
