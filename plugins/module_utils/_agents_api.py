@@ -67,7 +67,7 @@ class Row:
 def canonical_address(text):
     """The one spelling of an address, or None when the text is no address."""
     try:
-        address = ipaddress.ip_address(str(text).strip().split("%")[0])
+        address = ipaddress.ip_address(str(text).strip().split("%", 1)[0])
     except ValueError:
         return None
     mapped = getattr(address, "ipv4_mapped", None)

@@ -574,7 +574,7 @@ def _known_addresses(info, other_addresses):
     found = [canonical_address(address) for address in other_addresses]
     for interface in info.get("interfaces") or []:
         for address in _dict(interface).get("addresses") or []:
-            found.append(canonical_address(str(address).split("/")[0]))
+            found.append(canonical_address(str(address).split("/", 1)[0]))
     return [
         a
         for n, a in enumerate(found)
