@@ -231,6 +231,32 @@ def test_state_survives_a_restart(serve, tmp_path, decoder):
     assert again.json("/fleet/json")["collector"]["restored"]
 
 
+def test_workers_add_up(serve, tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    options = ("--workers", "3", "--udp-port", str(port), "--state-dir", str(tmp_path))
+    service, fleet = serve(*options), gen.Fleet(30)
+    senders = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _unused in range(30)]
+    for _unused in range(10):
+        for number, sender in enumerate(senders):
+            sender.sendto(fleet.send(number), ("127.0.0.1", port))
+    answer = service.until(300)
+    assert answer["total"] == 30 and {row["datagrams"] for row in answer["agents"]} == {10}
+    assert {row["lost"] for row in answer["agents"]} == {0}
+    pairs = service.json("/traffic/json")["pairs"]
+    assert sum(pair["frames"]["tcp_udp"] for pair in pairs) > 0
+    assert service.stop() == (0, "")
+    again = serve(*options)
+    for number, sender in enumerate(senders):
+        fleet.sequence[number] += 5
+        sender.sendto(fleet.send(number), ("127.0.0.1", port))
+        sender.close()
+    answer = again.until(330)
+    assert {row["datagrams"] for row in answer["agents"]} == {11}
+    assert {row["lost"] for row in answer["agents"]} == {0}
+
+
 def test_groups_are_followed(serve, tmp_path):
     path = tmp_path / "groups.json"
     path.write_text('{"INTERNET": [], "A": ["10.0.0.0/8"]}')

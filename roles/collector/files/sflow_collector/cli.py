@@ -79,8 +79,7 @@ def build_parser():
 
 def run_serve(options):
     """sflow-collector serve"""
-    service.Service(settings.from_arguments(options)).run()
-    return 0
+    return service.Service(settings.from_arguments(options)).run()
 
 
 class Progress:

@@ -12,23 +12,29 @@ import mmap
 SIZES = {"Q": 8, "q": 8, "d": 8, "I": 4, "i": 4, "H": 2, "B": 1}
 
 
+def columns(text):
+    """[(name, code, width)] of the columns in a text such as "top:I rates:I*4"."""
+    out = []
+    for item in text.split():
+        name, _colon, code = item.partition(":")
+        code, _star, width = code.partition("*")
+        out.append((name, code, int(width or 1)))
+    return out
+
+
 class Table:
-    """capacity rows of the given columns; columns is "name:code[*width] ...", codes as in the struct module.
+    """capacity rows of the columns in a text: "name:code[*width] ...", codes as in the struct module.
 
     Every column is an attribute: a memoryview of capacity * width values. add() hands out rows in order.
     """
 
-    def __init__(self, capacity, columns):
+    def __init__(self, capacity, text):
         self.capacity = capacity
         self.used = 0
-        self.layout = []
+        self.layout = columns(text)
         self.buffers = {}
-        for text in columns.split():
-            name, _colon, code = text.partition(":")
-            code, _star, width = code.partition("*")
-            width = int(width or 1)
+        for name, code, width in self.layout:
             buffer = mmap.mmap(-1, max(1, capacity * width * SIZES[code]))
-            self.layout.append((name, code, width))
             self.buffers[name] = buffer
             setattr(self, name, memoryview(buffer).cast(code))
 

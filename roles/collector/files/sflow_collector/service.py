@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 
-from . import api, core, state, systemd, udp, web
+from . import api, core, state, systemd, udp, web, workers
 from .settings import SettingsError
 
 TICK_SECONDS = 1.0
@@ -38,20 +38,24 @@ class Service:
         self.core = core.create(settings.decoder, max_agents=settings.max_agents, groups_path=settings.groups,
                                 window_s=settings.window_seconds, max_volume=settings.max_volume)
         self.selector = selectors.DefaultSelector()
-        self.running = False
+        self.running = self.failed = False
         self.save_failed = None
         self._child = None
         self._next_save = time.monotonic() + SAVE_SECONDS
         self._next_alive = 0.0
         self._refused = 0
+        self.workers = self.schedule = self.sock = None
+        if settings.workers > 1:
+            self.workers = workers.Workers(settings)
+            self.core.udp.update(address=settings.udp_address, port=settings.udp_port)
         self._restore()
-        self.sock = listen("UDP", settings.udp_address, settings.udp_port, lambda: udp.open_socket(
-            settings.udp_address, settings.udp_port, settings.receive_buffer_bytes))
-        self.core.udp.update(address=self.sock.getsockname()[0], port=self.sock.getsockname()[1],
-                             receive_buffer_bytes=udp.buffer_size(self.sock))
-        self.receiver = udp.receiver(self.sock, self.core, udp.AllowList(settings.allow))
-        self._receive_at = None  # when to look at the socket again; None: as soon as it has something
-        self.selector.register(self.sock, selectors.EVENT_READ, self._receive)
+        if not self.workers:
+            self.sock = listen("UDP", settings.udp_address, settings.udp_port, lambda: udp.open_socket(
+                settings.udp_address, settings.udp_port, settings.receive_buffer_bytes))
+            self.core.udp.update(address=self.sock.getsockname()[0], port=self.sock.getsockname()[1],
+                                 receive_buffer_bytes=udp.buffer_size(self.sock))
+            self.schedule = udp.Schedule(self.selector, self.sock, udp.receiver(
+                self.sock, self.core, udp.AllowList(settings.allow)))
         self.api = api.Api(self.core, healthy=self.problem, refresh=self._refresh)
         token = settings.token()
         self.web = listen("TCP", settings.http_address, settings.http_port, lambda: web.Server(
@@ -71,9 +75,11 @@ class Service:
         except (OSError, ValueError) as error:
             log("state: %s: %s; beginning with an empty account" % (os.path.join(folder, state.FILE), error))
             self.core.forget()
+        if self.workers:
+            self.workers.base = state.to_plain(self.core.account)
 
     def run(self):
-        """Serve until SIGTERM or SIGINT."""
+        """Serve until SIGTERM or SIGINT; the exit status."""
         self.running = True
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -90,43 +96,41 @@ class Service:
         systemd.notify("READY=1", "STATUS=receiving on port %d" % self.core.udp["port"])
         due = time.monotonic()
         while self.running:
-            wake = due if self._receive_at is None else min(due, self._receive_at)
-            for key, events in self.selector.select(max(0.0, wake - time.monotonic())):
+            until = due - time.monotonic() if self.schedule is None else min(
+                due - time.monotonic(), self.schedule.timeout())
+            for key, events in self.selector.select(max(0.0, until)):
                 key.data(events)
+            if self.schedule is not None:
+                self.schedule.turn()
             now = time.monotonic()
-            if self._receive_at is not None and now >= self._receive_at:
-                if self._receive_at == 0.0 or self.receiver.pace.ripe():
-                    self._receive()
-                else:
-                    self._receive_at = now + self.receiver.pace.step
             if now >= due:
                 due = now + TICK_SECONDS
                 self._tick()
         systemd.notify("STOPPING=1")
         self.close()
+        return 1 if self.failed else 0
 
     def _stop(self, _number, _frame):
         self.running = False
 
-    def _receive(self, _events=None):
-        """Receive, then leave the socket alone for as long as the receiver says."""
-        pause = self.receiver.drain()
-        if (pause is None) != (self._receive_at is None):
-            if pause is None:
-                self.selector.register(self.sock, selectors.EVENT_READ, self._receive)
-            else:
-                self.selector.unregister(self.sock)
-        self._receive_at = time.monotonic() + pause if pause else pause
-
     def _refresh(self):
         """Before an answer: datagrams that wait in the socket count as well."""
-        self._receive()
+        if self.workers:
+            self.workers.refresh(self.core)
+            return
+        self.schedule.now()
         self.core.flush()
 
     def _tick(self):
         """Once a second: drops, deadlines, the groups file, the saved state, the watchdog."""
-        self.core.flush()
-        self.core.udp["kernel_drops"] = udp.kernel_drops(self.sock)
+        if self.workers:
+            if not self.workers.alive():
+                log("a worker has ended; ending, so that all are started anew")
+                self.running, self.failed = False, True
+                return
+        else:
+            self.core.flush()
+            self.core.udp["kernel_drops"] = udp.kernel_drops(self.sock)
         self.web.expire()
         problem = self.core.poll_groups()
         if problem:
@@ -149,6 +153,8 @@ class Service:
                 self.save_failed = status
         elif time.monotonic() >= self._next_save:
             self._next_save = time.monotonic() + SAVE_SECONDS
+            if self.workers:
+                self.workers.refresh(self.core)
             try:
                 self._child = state.save_in_child(self.core.account, self.settings.state_dir)
             except OSError as error:
@@ -156,7 +162,13 @@ class Service:
 
     def close(self):
         """Save the account and let go of everything."""
-        self.core.flush()
+        try:
+            if self.workers:
+                self.workers.refresh(self.core, force=True)
+            else:
+                self._refresh()
+        except workers.WorkerFailed as error:
+            log("workers: %s" % error)
         if self._child is not None:
             os.waitpid(self._child, 0)
             self._child = None
@@ -166,5 +178,8 @@ class Service:
             except OSError as error:
                 log("state: %s: %s" % (self.settings.state_dir, error.strerror))
         self.web.close()
-        self.sock.close()
+        if self.workers:
+            self.workers.close()
+        else:
+            self.sock.close()
         self.selector.close()

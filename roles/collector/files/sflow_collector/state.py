@@ -45,46 +45,66 @@ def _point(account, row):
     return values
 
 
-def from_plain(plain, account, continues=False):
+def from_plain(plain, account, add=False):
     """Add plain values to an account; ValueError or KeyError when they are not what to_plain makes.
 
-    continues: the streams go on as they were (another process received meanwhile), instead of beginning anew.
+    add: what the account has of the same stream or data source is summed up, as for several workers; without it the
+    streams begin anew with the next datagram.
     """
     if plain["format"] != FORMAT:
         raise ValueError("format %r, expected %d" % (plain["format"], FORMAT))
     for each in plain["agents"]:
-        _restore_agent(each, account, continues)
+        _restore_agent(each, account, add)
     for name in "datagrams", "bytes", "refused", "truncated":
         setattr(account, name, getattr(account, name) + int(plain[name]))
     for name in account.overflow:
         account.overflow[name] += int(plain["overflow"].get(name, 0))
 
 
-def _restore_agent(each, account, continues):
+def _restore_agent(each, account, add):
     address, sub_agent = bytes.fromhex(each["address"]), int(each["sub_agent"])
+    streams, points = account.streams, account.points
     for source, values in each["streams"]:
         row = account.stream(bytes.fromhex(source), address, sub_agent, int(values["first"]))
         if row is None:
             continue
-        account.streams.fill(row, {name: values[name] for name in values if name not in IDENTITY})
-        if not continues:
-            account.streams.running[row] = 0
-            account.streams.has_before[row] = 0
+        values = {name: values[name] for name in values if name not in IDENTITY}
+        if add and streams.running[row]:
+            values = _together(streams.row(row), values, accounts.SUMS, "last")
+        streams.fill(row, values)
+        streams.running[row] = 1 if add else 0
+        if not add:
+            streams.has_before[row] = 0
     agent = account.agents.get((address, sub_agent))
     if agent is None:
         return
     agent.first = min(agent.first, int(each["first"]))
-    agent.retired = each["retired"]
+    if each["retired"]:
+        before = agent.retired or {}
+        agent.retired = {name: before.get(name, 0) + int(each["retired"][name]) for name in accounts.SUMS}
     for host, uuid, first, last in each["identities"][:accounts.MAX_IDENTITIES]:
         agent.identities = agent.identities or {}
-        agent.identities[host, uuid] = [first, last]
+        times = agent.identities.setdefault((host, uuid), [first, last])
+        times[:] = min(times[0], first), max(times[1], last)
     for values in each["points"]:
+        known = int(values["source"]) in agent.points
         row = account.point(agent, int(values["source"]))
         if row is None:
             continue
-        account.points.fill(row, dict(values, agent=agent.number))
-        if values.get("name") is not None or values.get("speed") is not None:
-            account.names[row] = values.get("name"), values.get("speed"), 0
+        name, speed = values.get("name"), values.get("speed")
+        if add and known:
+            values = _together(points.row(row), values, ("flows", "counters", "discards"), "last_counter")
+        points.fill(row, dict(values, agent=agent.number))
+        if name is not None or speed is not None:
+            account.names[row] = name, speed, 0
+
+
+def _together(one, other, sums, newest):
+    """Two rows as one: sums of what counts, the rest of the newer."""
+    out = dict(one, **other) if other[newest] >= one[newest] else dict(other, **one)
+    for name in sums:
+        out[name] = one[name] + other[name]
+    return out
 
 
 def save(account, folder):

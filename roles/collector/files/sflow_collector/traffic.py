@@ -11,13 +11,16 @@ of a pair are counted when somebody asks. Agents along one path all count: what 
 import socket
 
 from . import packet
-from .columns import Table
+from .columns import SIZES, Table, columns
 
 WINDOW_S = 10
 MAX_PAIRS = 16384  # pair keys in one second
 MAX_RATE = 1 << 24  # a forged sampling rate must not blow up the sums
 RING = 32768  # sampled packets remembered for the talkers
 MAX_TALKERS = 100
+
+RING_COLUMNS = "time:q pair:I protocol:B version:B frames:Q bytes:Q source:B*16 target:B*16"
+_RING_SIZES = [(name, SIZES[code] * width) for name, code, width in columns(RING_COLUMNS)]
 
 # A pair key: source group << 20 | target group << 4 | class << 1 | IPv6.
 GROUP_BITS = 16
@@ -34,15 +37,51 @@ class Traffic:
         self.started = None
         self.overflow = 0
         self.not_ip = 0
-        self.ring = Table(RING, "time:q pair:I protocol:B version:B frames:Q bytes:Q source:B*16 target:B*16")
+        self.ring = Table(RING, RING_COLUMNS)
         self.position = 0  # samples ever written to the ring
 
     def regroup(self, groups):
         """Take other groups: what was counted under the old numbers is forgotten."""
         self.groups = groups
+        self.clear()
+
+    def clear(self):
+        """Forget everything counted."""
         self.seconds.clear()
         self.current = None
-        self.position = 0
+        self.position = self.not_ip = self.overflow = 0
+
+    def to_plain(self, newest):
+        """What was counted, with so many of the newest packets of the ring, as plain values."""
+        filled = min(self.position, RING)
+        places = [place % RING for place in range(self.position - min(filled, newest), self.position)]
+        columns = {name: bytes(self.ring.buffers[name]) for name, _code, _width in self.ring.layout}
+        rows = [[columns[name][place * size:(place + 1) * size] for name, size in _RING_SIZES] for place in places]
+        return {"seconds": self.seconds, "started": self.started, "not_ip": self.not_ip,
+                "overflow": self.overflow, "ring": [b"".join(part) for part in zip(*rows)],
+                "share": filled / float(max(1, len(places)))}
+
+    def from_plain(self, plain):
+        """Add what to_plain made of another traffic with the same groups."""
+        for number, second in sorted(plain["seconds"].items()):
+            into = self.seconds.setdefault(number, {})
+            for key, (frames, size) in second.items():
+                self.tally(into, key, frames, size)
+        if self.seconds:
+            self.current = max(self.seconds)
+        starts = [each for each in (self.started, plain["started"]) if each is not None]
+        self.started = min(starts) if starts else None
+        self.not_ip += plain["not_ip"]
+        self.overflow += plain["overflow"]
+        for (name, size), data in zip(_RING_SIZES, plain["ring"]):
+            first = self.position % RING
+            count = min(len(data) // size, RING - first)
+            self.ring.buffers[name][first * size:(first + count) * size] = data[:count * size]
+        if plain["ring"]:
+            for place in range(first, first + count):
+                self.ring.frames[place] = int(self.ring.frames[place] * plain["share"])
+                self.ring.bytes[place] = int(self.ring.bytes[place] * plain["share"])
+            self.position += count
 
     def add(self, sampled, rate, now):
         """Count one sampled packet."""

@@ -7,6 +7,7 @@ A datagram of any length is taken whole (64 KiB slot), and one that is cut by th
 """
 
 import ipaddress
+import selectors
 import socket
 import struct
 import time
@@ -139,6 +140,37 @@ class Pace:
     def ripe(self):
         """Whether what waits is worth a drain by now."""
         return time.monotonic() - self._waited_since >= self.longest or memory_info(self.sock)[0] >= self.full
+
+
+class Schedule:
+    """When a receiver is due, in an event loop: at once when something arrives, or when its pace says so."""
+
+    def __init__(self, selector, sock, receiver):
+        self.selector, self.sock, self.receiver = selector, sock, receiver
+        self._at = None  # when to look at the socket; None: the selector tells when it has something
+        selector.register(sock, selectors.EVENT_READ, self.now)
+
+    def timeout(self):
+        """Seconds until turn() has something to do."""
+        return 3600.0 if self._at is None else max(0.0, self._at - time.monotonic())
+
+    def turn(self):
+        """Receive if it is time to."""
+        if self._at is not None and time.monotonic() >= self._at:
+            if self._at == 0.0 or self.receiver.pace.ripe():
+                self.now()
+            else:
+                self._at = time.monotonic() + self.receiver.pace.step
+
+    def now(self, _events=None):
+        """Receive, then leave the socket alone for as long as the receiver says."""
+        pause = self.receiver.drain()
+        if (pause is None) != (self._at is None):
+            if pause is None:
+                self.selector.register(self.sock, selectors.EVENT_READ, self.now)
+            else:
+                self.selector.unregister(self.sock)
+        self._at = time.monotonic() + pause if pause else pause
 
 
 class Receiver:
