@@ -66,6 +66,15 @@ acceptance: venv ## the demo fleet, deployed and questioned, and taken away
 	@mkdir -p .cache
 	tests/acceptance.sh
 
+.PHONY: bench-collector
+bench-collector: venv ## the collector against sflowtool, sfacctd and sfcapd, whichever are installed (ARGS="--rounds 1")
+	@python tests/bench/bench_collector.py $(ARGS)
+
+.PHONY: fuzz
+fuzz: venv ## mutated datagrams through both decoders (COUNT=10000000; a second run goes on where the first ended)
+	@mkdir -p .cache
+	python tests/bench/fuzz_collector.py --count $(or $(COUNT),1000000) --resume .cache/fuzz-collector
+
 .PHONY: test
 test: ## everything: lint, unit, molecule, acceptance
 	@started=$$SECONDS
