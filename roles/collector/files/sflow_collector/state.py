@@ -147,7 +147,6 @@ def save_in_child(account, folder):
         return child
     status = 1
     try:
-        os.nice(10)
         save(account, folder)
         status = 0
     finally:

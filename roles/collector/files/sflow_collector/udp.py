@@ -207,14 +207,19 @@ class Receiver:
                 core.account.truncated += 1
                 core.account.error("truncated", source)
                 continue
-            core.receive(slot, size, source, core.clock())
+            core.take(slot, size, source, core.clock())
         return self.pace.after(BURST, True)
 
 
 def receiver(sock, core, allow):
     """The receiver that fits the collector's decoder."""
     if core.decoder == "batch":
-        from . import mmsg
-        if mmsg.available() is None:
+        try:
+            from . import mmsg
+            problem = mmsg.available()
+        except (ImportError, MemoryError, OSError) as error:  # ctypes is absent, or forbidden by a sandbox
+            problem = "ctypes cannot be used: %s" % error
+        if problem is None:
             return mmsg.BatchReceiver(sock, core, allow)
+        core.decoder_reason += ", received one by one: %s" % problem
     return Receiver(sock, core, allow)
