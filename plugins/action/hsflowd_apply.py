@@ -21,7 +21,9 @@ class ActionModule(ActionBase):
             if local and not arguments.get("package_remote") and not self._task.check_mode:
                 local = os.path.expanduser(str(local))
                 if not os.path.isfile(local):
-                    return {"failed": True, "msg": "The package %s is not there on the controller" % local}
+                    why = "The package %s is not on the controller: it was not downloaded, or hsflowd_deb_file or "
+                    why += "hsflowd_release_url leads to where it is not. Nothing was changed"
+                    return {"failed": True, "msg": why % local}
                 self._make_tmp_path()
                 remote = self._connection._shell.join_path(self._connection._shell.tmpdir, os.path.basename(local))
                 self._transfer_file(local, remote)

@@ -142,7 +142,10 @@ def hsflowd_cached(source, directory):
 
 
 def hsflowd_downloads(hostvars, hosts, directory):
-    """What the controller has to download for these hosts, each package once: [{url, dest, sha256}]."""
+    """What the controller has to download for these hosts, each package once: [{url, dest, sha256, host}].
+
+    The host is the one in whose name it is downloaded, the first that needs it.
+    """
     found = {}
     for name in hosts:
         values = hostvars[name]
@@ -153,11 +156,9 @@ def hsflowd_downloads(hostvars, hosts, directory):
             continue
         # After an interrupted run the package is installed again.
         if info.get("pending") or not (package.get("installed") and package.get("version") == plan.get("version")):
-            found[source["url"]] = {
-                "url": source["url"],
-                "dest": hsflowd_cached(source, directory),
-                "sha256": source["sha256"],
-            }
+            dest = hsflowd_cached(source, directory)
+            one = {"url": source["url"], "dest": dest, "sha256": source["sha256"], "host": str(name)}
+            found.setdefault(source["url"], one)
     return [found[url] for url in sorted(found)]
 
 

@@ -899,6 +899,8 @@ def _source(variables, host, read_version):
     elif host is not None:
         base = str(get("hsflowd_release_url", RELEASE_URL)).rstrip("/")
         mirror = base != RELEASE_URL
+        if mirror:
+            source["kind"] = "mirror"  # which may have packages that upstream never built
         if not mirror:
             _published(problems, host, platform, architecture)
         elif platform is None or version is None:

@@ -179,6 +179,7 @@ def test_each_package_is_downloaded_once(variables):
         "hsflowd-debian12_2.0.53-1_amd64.deb",
         "hsflowd-ubuntu18_2.0.53-1_amd64.deb",
     ]
+    assert [f["host"] for f in found] == ["a", "c"]
     assert found[0]["dest"] == filters.hsflowd_cached(hostvars["a"]["__hsflowd_plan"]["source"], "/cache")
     # Two mirrors may have different files of one name.
     one, other = ({"url": "https://%s/x.deb" % mirror, "asset": "x.deb"} for mirror in "ab")
