@@ -33,8 +33,8 @@ from .vectors import Index, Memory, Prefixes, pair
 LOCKSTEP = 32  # lockstep over samples or records ends after so many steps,
 FEW = 16  # or when fewer datagrams than this are left; the rest is walked one by one
 SMALL = 24  # so few datagrams are decoded one by one: numpy's calls would cost more
-GATHER = 4096  # datagrams in one batch where they do not come in slots of their own
-GATHER_BYTES = 8 << 20
+GATHER = 8192  # datagrams in one batch where they do not come in slots of their own,
+GATHER_BYTES = 6 << 20  # and their bytes
 MAX_DENSE = 1 << 22  # largest table from pair of groups to its small number
 
 _UNKNOWN, _KNOWN, _PACKET = 0, 1, 2
