@@ -1,7 +1,10 @@
 # Copyright (c) 2026, netviz.sflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The batch decoder against the scalar one: the same datagrams must give the same account."""
+"""The fast decoders against the reference: the same datagrams must give the same account.
+
+The reference is core.Collector; the fast ones are the batch decoder and, without numpy, learned layouts.
+"""
 
 import json
 import random
@@ -20,20 +23,21 @@ T0 = 1700000000000
 
 
 def both(datagrams, mapping=None, tmp_path=None, batches=(), **options):
-    """(scalar, batch) collectors that took (data, source, time); batches: after how many the batch ends."""
+    """Reference, batch and learned collectors that took (data, source, time); batches: where a batch ends."""
     if mapping is not None:
         (tmp_path / "groups.json").write_text(json.dumps(mapping))
         options["groups_path"] = str(tmp_path / "groups.json")
     now = [T0]
-    pair = [core.create(name, clock=lambda: now[0], **options) for name in ("scalar", "batch")]
+    trio = [core.Collector(clock=lambda: now[0], **options)]
+    trio += [core.create(name, clock=lambda: now[0], **options) for name in ("batch", "scalar")]
     for number, (data, source, time) in enumerate(datagrams):
         now[0] = max(now[0], time)
-        for collector in pair:
+        for collector in trio:
             collector.take(data, len(data), source, now[0])
         if number in batches:
-            pair[1].flush()
-    pair[1].flush()
-    return pair
+            trio[1].flush()
+    trio[1].flush()
+    return trio
 
 
 def picture(collector):
@@ -62,9 +66,10 @@ def picture(collector):
 
 
 def assert_equal(pair):
-    scalar, batch = picture(pair[0]), picture(pair[1])
-    for name in scalar:
-        assert batch[name] == scalar[name], name
+    pictures = [picture(each) for each in pair]
+    for name in pictures[0]:
+        assert pictures[1][name] == pictures[0][name], "batch: " + name
+        assert pictures[2][name] == pictures[0][name], "learned: " + name
 
 
 @pytest.mark.parametrize("seed", range(4))

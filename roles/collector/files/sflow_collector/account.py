@@ -67,6 +67,7 @@ class Account:
         self.max_agents = max_agents
         self.agents = {}  # (address, sub-agent) -> Agent
         self.by_number = []
+        self.moves = 0  # how often a row went from one source to another
         self.stream_rows = {}  # (source, address, sub-agent) -> row
         self.streams = Table(max_agents + max_agents // 2 + MAX_STREAMS, STREAM_COLUMNS)
         self._sum_columns = [(name, getattr(self.streams, name)) for name in SUMS]
@@ -110,23 +111,28 @@ class Account:
         streams = self.streams
         agent = self.by_number[streams.agent[row]]
         for sample in samples:
-            point = self.point(agent, sample.source)
             words = sample.words
+            point = None if sample.kind == wire.COUNTERS else self.point(agent, sample.source)
             if sample.kind == wire.FLOW:
                 streams.flows[row] += 1
                 streams.last_flow[row] = now
                 if point is not None:
                     self.flow(point, words["sequence"], words["rate"], words["pool"], words["drops"])
             elif sample.kind == wire.COUNTERS:
-                streams.counters[row] += 1
-                streams.last_counter[row] = now
-                if point is not None:
-                    self.poll(point, now)
-                    self.keep(agent, point, data, sample.start - 4, sample.end, now)
+                self.counter_sample(row, agent, sample.source, data, sample.start - 4, sample.end, now)
             else:
                 streams.discards[row] += 1
                 if point is not None:
                     self.points.discards[point] += 1
+
+    def counter_sample(self, row, agent, source, data, start, end, now):
+        """A counter sample of a data source; from start, the number of its records, to end."""
+        self.streams.counters[row] += 1
+        self.streams.last_counter[row] = now
+        point = self.point(agent, source)
+        if point is not None:
+            self.poll(point, now)
+            self.keep(agent, point, data, start, end, now)
 
     def error(self, reason, source):
         """Count something that was wrong with a datagram, by reason and by source."""
@@ -265,6 +271,7 @@ class Account:
         for name in SUMS:
             agent.retired[name] += values[name]
         agent.streams.remove((source, row))
+        self.moves += 1
         del self.stream_rows[source, agent.address, agent.sub_agent]
         for name, value in values.items():
             if not isinstance(value, list):

@@ -74,15 +74,16 @@ class Collector:
 
 def create(decoder, **options):
     """A collector with the decoder asked for: "scalar", "batch", or "auto", which is batch where numpy is."""
+    from .learned import LearnedCollector
     if decoder == "scalar":
-        return Collector(**options)
+        return LearnedCollector(**options)
     try:
         from .batch import BatchCollector
     except Exception as error:  # not there, or it cannot live in this sandbox: the scalar decoder needs neither
         reason = "numpy cannot be used: %s: %s" % (type(error).__name__, error)
         if decoder == "batch":
             raise ValueError(reason) from None
-        out = Collector(**options)
+        out = LearnedCollector(**options)
         out.decoder_reason = reason
         return out
     out = BatchCollector(**options)

@@ -58,15 +58,15 @@ class Groups:
                 self.prefixes[bits].setdefault(size, {})[network >> (bits - size)] = number
         self._order = {bits: [(bits - size, table) for size, table in sorted(lengths.items(), reverse=True)]
                        for bits, lengths in self.prefixes.items()}
-        self._cache = {}
+        self.known = {}  # address -> group number, for those asked for lately
 
     def find(self, address):
         """The number of the group of an address of 4 or 16 bytes."""
-        number = self._cache.get(address)
+        number = self.known.get(address)
         if number is None:
-            if len(self._cache) >= CACHE:
-                self._cache.clear()
-            number = self._cache[address] = self._search(address)
+            if len(self.known) >= CACHE:
+                self.known.clear()
+            number = self.known[address] = self._search(address)
         return number
 
     def _search(self, address):

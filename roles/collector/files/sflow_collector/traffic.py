@@ -93,15 +93,20 @@ class Traffic:
         key = pair_key(find(sampled.source), find(sampled.target), kind, sampled.version == 6)
         rate = min(rate, MAX_RATE)
         self.tally(self.second(now), key, rate, rate * sampled.frame_length)
+        self.remember(now, key, sampled.protocol, sampled.version, rate, rate * sampled.frame_length, sampled.source,
+                      sampled.target)
+
+    def remember(self, now, key, protocol, version, frames, size, source, target):
+        """Put a packet into the ring for the talkers."""
         ring, place = self.ring, self.position % RING
         ring.time[place] = now
         ring.pair[place] = key >> 4
-        ring.protocol[place] = sampled.protocol
-        ring.version[place] = sampled.version
-        ring.frames[place] = rate
-        ring.bytes[place] = rate * sampled.frame_length
-        ring.source[place * 16:place * 16 + 16] = sampled.source.ljust(16, b"\0")
-        ring.target[place * 16:place * 16 + 16] = sampled.target.ljust(16, b"\0")
+        ring.protocol[place] = protocol
+        ring.version[place] = version
+        ring.frames[place] = frames
+        ring.bytes[place] = size
+        ring.source[place * 16:place * 16 + 16] = source.ljust(16, b"\0")
+        ring.target[place * 16:place * 16 + 16] = target.ljust(16, b"\0")
         self.position += 1
 
     def second(self, now):

@@ -112,13 +112,13 @@ def decode(data, length=None):
             out.errors.append("samples")
             break
         if tag in _HEADERS:
-            _read_sample(out, data, tag, start, position)
+            read_sample(out, data, tag, start, position)
         else:
             out.unknown_samples.append(tag)
     return out
 
 
-def _read_sample(out, data, tag, start, end):
+def read_sample(out, data, tag, start, end):
     """Read the header of a sample at start and walk its records."""
     kind, names, layout = _HEADERS[tag]
     if start + layout.size > end:
