@@ -183,7 +183,7 @@ def needed_libraries(path):
         start = next(s[1] + strings - s[2] for s in segments if s[0] == 1 and s[2] <= strings < s[2] + s[3])  # PT_LOAD
         names = [start + value for tag, value in entries if tag == 1]  # DT_NEEDED
         return [data[at : data.index(b"\0", at)].decode("ascii", "replace") for at in names]
-    except (struct.error, IndexError, ValueError, StopIteration):
+    except (struct.error, IndexError, ValueError, OverflowError, StopIteration):
         return None
 
 

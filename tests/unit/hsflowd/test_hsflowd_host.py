@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_host as host
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -301,6 +301,7 @@ def test_needed_libraries_agree_with_readelf():
 
 
 @given(st.binary(max_size=300))
+@example(b"\0" * 34 + b"\x80" + b"\0" * 14 + b"\1\0\1")
 @hypothesis_settings(max_examples=200, deadline=None)
 def test_any_file_is_looked_at_without_an_exception(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "mod_x.so"
