@@ -1,0 +1,49 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A connection to a host that answers at once, so that what is measured is the control node."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: instant
+short_description: Answer every module with one prepared result
+description: For tests/bench/bench_fleet.py.
+author: netviz.sflow contributors
+options:
+  address:
+    description: The agent address of the host.
+    vars: [{name: instant_address}]
+  answer:
+    description: A JSON file with the result of hsflowd_info.
+    vars: [{name: instant_answer}]
+"""
+
+from ansible.plugins.connection import ConnectionBase
+
+
+class Connection(ConnectionBase):
+    transport = "instant"
+    has_pipelining = True
+
+    def _connect(self):
+        self._connected = True
+        return self
+
+    def exec_command(self, cmd, in_data=None, sudoable=True):
+        if not in_data:
+            return 0, b"", b""
+        with open(self.get_option("answer"), encoding="utf-8") as answer:
+            text = answer.read().replace("192.0.2.1", self.get_option("address"))
+        return 0, text.encode(), b""
+
+    def put_file(self, in_path, out_path):
+        raise NotImplementedError("an instant host takes no files: it needs no change")
+
+    def fetch_file(self, in_path, out_path):
+        raise NotImplementedError("an instant host has no files")
+
+    def close(self):
+        self._connected = False
+
+
