@@ -19,7 +19,7 @@ options:
     vars: [{name: instant_answer}]
 """
 
-from ansible.plugins.connection import ConnectionBase
+from ansible.plugins.connection import ConnectionBase  # noqa: E402 - Ansible puts DOCUMENTATION before the imports
 
 
 class Connection(ConnectionBase):
