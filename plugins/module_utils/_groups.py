@@ -277,7 +277,13 @@ def render(groups):
 
 
 def plan(
-    groups=None, inventory_groups=None, internet=True, internet_ipv6=False, collapse_networks=False, max_flows=None
+    groups=None,
+    inventory_groups=None,
+    internet=True,
+    internet_ipv6=False,
+    collapse_networks=False,
+    max_flows=None,
+    draws_ipv6=False,
 ):
     """Turn the options into what is written and what is said about it; raise GroupsError on bad input."""
     faults = _Faults()
@@ -321,7 +327,7 @@ def plan(
             f"{len(nested)} network(s) lie inside a network of another group, where the longer prefix wins; the first "
             f"is {format_key(key)} of {_quote(name)} inside {format_key(outer_key)} of {_quote(outer)}."
         )
-    if ipv6_groups:
+    if ipv6_groups and not draws_ipv6:
         only = f" Nothing will be drawn for {_enumerate(ipv6_only)}." if ipv6_only else ""
         remarks.append(
             f"{ipv6} network(s) are IPv6 (groups {_enumerate(ipv6_groups)}); the Vizceral application of sFlow-RT "

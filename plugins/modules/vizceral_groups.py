@@ -59,6 +59,12 @@ options:
         each direction, and a warning is given when there are more groups than that can hold.
       - No warning is given when this is not set.
     type: int
+  draws_ipv6:
+    description:
+      - Whether the reader of the file draws IPv6, as the collector of this collection does.
+      - With V(false) a warning is given when there are IPv6 networks.
+    type: bool
+    default: false
   backup:
     description:
       - Whether to keep a copy of the old file, with the time in its name, when the file changes.
@@ -245,6 +251,7 @@ def main():
             "internet_ipv6": {"type": "bool", "default": False},
             "collapse": {"type": "bool", "default": False},
             "max_flows": {"type": "int"},
+            "draws_ipv6": {"type": "bool", "default": False},
             "backup": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -264,6 +271,7 @@ def main():
             internet_ipv6=params["internet_ipv6"],
             collapse_networks=params["collapse"],
             max_flows=params["max_flows"],
+            draws_ipv6=params["draws_ipv6"],
         )
     except GroupsError as error:
         module.fail_json(msg=f"The groups for {path} are refused. {error}", errors=error.errors)
