@@ -164,6 +164,7 @@ class TestResult:
         remarks = plan({"A": ["2001:db8::/32"], "B": ["10.0.0.0/8", "2001:db9::/32"]})["remarks"]
         assert "never draws IPv6" in remarks[0]
         assert remarks[0].endswith("Nothing will be drawn for 'A'.")
+        assert plan({"A": ["2001:db8::/32"]}, draws_ipv6=True)["remarks"] == []
 
     def test_mapped_addresses_look_the_same_on_every_python(self):
         assert plan({"A": ["::ffff:192.0.2.1"]})["groups"]["A"] == ["::ffff:c000:201/128"]
