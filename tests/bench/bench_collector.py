@@ -101,12 +101,19 @@ def offline(options, folder):
     for _unused in range(options.rounds):
         for name, command in commands.items():
             found.setdefault(name, []).append(measured(command, cwd=FILES))
-    say("\nOffline, %d datagrams, median of %d" % (options.count, options.rounds))
-    say("%-20s %12s %8s" % ("", "us/datagram", "MiB"))
+    share = {name: 1.0 for name in found}
+    if "sfacctd" in found:  # it passes over datagrams that it cannot read; the others read all of them
+        with open(os.path.join(folder, "out")) as stream:
+            share["sfacctd"] = sum(int(line.split()[-2]) for line in list(stream)[1:]) / float(workload.frames)
+    say("\nOffline, %d datagrams, median of %d, load average %.1f on %d cores" % (
+        options.count, options.rounds, os.getloadavg()[0], os.cpu_count()))
+    say("%-20s %14s %10s %20s %6s" % ("", "us/datagram", "frames", "us/datagram read", "MiB"))
     cost = {}
     for name, results in found.items():
-        cost[name] = statistics.median(cpu for cpu, _memory in results) / options.count * 1e6
-        say("%-20s %12.2f %8.0f" % (name, cost[name], statistics.median(memory for _cpu, memory in results)))
+        whole = statistics.median(cpu for cpu, _memory in results) / options.count * 1e6
+        cost[name] = whole / share[name]
+        say("%-20s %14.2f %9.0f%% %20.2f %6.0f" % (name, whole, 100 * share[name], cost[name],
+                                                  statistics.median(memory for _cpu, memory in results)))
     for name, bar in (("sflowtool -l", 6), ("sfacctd", 2)):
         if name in cost:
             say("%s / collector, batch = %.1f (bar: %d)" % (name, cost[name] / cost["collector, batch"], bar))

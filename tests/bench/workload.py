@@ -46,6 +46,7 @@ class Workload:
         self.mapping = fleet.mapping
         self.pool = [Template(fleet.send(number)) for number in range(POOL)]
         self.fleet = fleet
+        self.frames = 0  # that the flow samples written so far stand for
 
     def __iter__(self):
         flows = [0] * self.agents
@@ -64,6 +65,7 @@ class Workload:
                 word(data, place, flow)
                 word(data, pool, flow * 400)
             flows[agent] = flow
+            self.frames += 400 * len(template.numbers)
             yield number * SECONDS_PER_ROUND / self.agents, addresses[agent], data
 
     def write(self, path):
