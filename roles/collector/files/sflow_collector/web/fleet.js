@@ -184,8 +184,9 @@ export class Fleet {
   draw() {
     if (!this.scroller.clientHeight) return;
     const head = this.heads.offsetHeight;
-    const first = Math.max(0, Math.floor(this.scroller.scrollTop / this.rowHeight) - SPARE);
     const sight = Math.ceil((this.scroller.clientHeight - head) / this.rowHeight) + 2 * SPARE;
+    // The table may just have become shorter than it is scrolled by.
+    const first = Math.max(0, Math.min(Math.floor(this.scroller.scrollTop / this.rowHeight) - SPARE, this.shown.length - sight));
     const last = Math.min(this.shown.length, first + sight);
     const wanted = last - first;
     while (this.pool.length < wanted) {
