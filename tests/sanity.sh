@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 
 tree=$PWD/.cache/sanity/ansible_collections/netviz/sflow
 rm -rf "$tree" && mkdir -p "$tree"
+# shellcheck disable=SC2016  # $f is the inner shell's
 git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c 'for f; do [ -e "$f" ] && printf "%s\0" "$f"; done' _ |
   tar --null -T - -cf - | tar -C "$tree" -xf -
 version=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')

@@ -1870,7 +1870,7 @@ class Daemon:
         if not self.since("2.0.48-1"):
             self.log("started")
         if self.since("2.1.04-6"):
-            self.log("%s version %s (stand-in, not the real agent)" % (sys.argv[0], VERSION.split("-")[0]))
+            self.log("%s version %s (stand-in, not the real agent)" % (sys.argv[0], VERSION.split("-", 1)[0]))
         self.read_config()
         if self.waits_for_config():
             self.log("stand-in: it never gets a configuration from the network, so it sends nothing")
@@ -2105,7 +2105,7 @@ class Daemon:
         if self.since("2.1.03-1"):
             for name in TELEMETRY:
                 self.log("%s=%d" % (name, self.counts.get(name, 0)))
-        self.log("hsflowd version %s (stand-in, not the real agent)" % VERSION.split("-")[0])
+        self.log("hsflowd version %s (stand-in, not the real agent)" % VERSION.split("-", 1)[0])
         self.log.flush()
 
     def on_usr2(self, _number, _frame):
@@ -2380,7 +2380,7 @@ def usage():
 def version_line():
     return "%s version %s (stand-in of netviz.sflow, not the real Host sFlow agent)\n" % (
         sys.argv[0],
-        VERSION.split("-")[0],
+        VERSION.split("-", 1)[0],
     )
 
 

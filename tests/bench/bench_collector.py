@@ -92,8 +92,8 @@ def offline(options, folder):
     if find("sflowtool", "SFLOWTOOL"):
         commands["sflowtool -l"] = [find("sflowtool", "SFLOWTOOL"), "-r", path, "-l"]
     if find("sfacctd"):
-        commands["sfacctd"] = [find("sfacctd"), "-f", sfacctd_config(folder, workload.mapping,
-                                                                       "pcap_savefile: %s" % path)]
+        config = sfacctd_config(folder, workload.mapping, "pcap_savefile: %s" % path)
+        commands["sfacctd"] = [find("sfacctd"), "-f", config]
     for name, package in (("sflowtool -l", "built from its source"), ("sfacctd", "pmacct")):
         if name not in commands:
             say("left out: %s is not installed (%s)" % (name, package))
@@ -101,7 +101,7 @@ def offline(options, folder):
     for _unused in range(options.rounds):
         for name, command in commands.items():
             found.setdefault(name, []).append(measured(command, cwd=FILES))
-    share = {name: 1.0 for name in found}
+    share = dict.fromkeys(found, 1.0)
     if "sfacctd" in found:  # it passes over datagrams that it cannot read; the others read all of them
         with open(os.path.join(folder, "out")) as stream:
             share["sfacctd"] = sum(int(line.split()[-2]) for line in list(stream)[1:]) / float(workload.frames)
@@ -114,9 +114,9 @@ def offline(options, folder):
         cost[name] = whole / share[name]
         say("%-20s %14.2f %9.0f%% %20.2f %6.0f" % (name, whole, 100 * share[name], cost[name],
                                                   statistics.median(memory for _cpu, memory in results)))
-    for name, bar in (("sflowtool -l", 6), ("sfacctd", 2)):
+    for name, bound in (("sflowtool -l", 6), ("sfacctd", 2)):
         if name in cost:
-            say("%s / collector, batch = %.1f (bar: %d)" % (name, cost[name] / cost["collector, batch"], bar))
+            say("%s / collector, batch = %.1f (bar: %d)" % (name, cost[name] / cost["collector, batch"], bound))
     os.unlink(path)
 
 
@@ -270,7 +270,7 @@ def live(options, folder):
         receiver = Receiver(receivers(folder, mapping, port)[name], port)
         try:
             sender = Sender(port)
-            sender.run(5000, 5)  # every agent is known before anything is measured
+            sender.run(20000, 8)  # every agent and data source is known before anything is measured
             time.sleep(1)
             before = cpu_of(receiver.process)
             sent = sender.run(1000, options.idle_seconds)

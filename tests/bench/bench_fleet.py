@@ -141,7 +141,7 @@ def scale(sizes: list[int]) -> None:
                 flush=True,
             )
         if len(figures) > 1:
-            (few, wall_few, cpu_few, _), (many, wall_many, cpu_many, _) = figures[0], figures[-1]
+            (few, wall_few, cpu_few), (many, wall_many, cpu_many) = figures[0][:3], figures[-1][:3]
             marginal = 1000 * (cpu_many - cpu_few) / (many - few)
             print(f"each further host: {marginal:.1f} ms of CPU, {1000 * (wall_many - wall_few) / (many - few):.1f} ms of time (bar 60 ms)")
             print(f"from {few} to {many} hosts ({many / few:g} x): {wall_many / wall_few:.1f} x the time")

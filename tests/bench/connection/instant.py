@@ -45,5 +45,3 @@ class Connection(ConnectionBase):
 
     def close(self):
         self._connected = False
-
-

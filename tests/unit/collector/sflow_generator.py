@@ -264,8 +264,8 @@ class Fleet:
             samples.append(counter_sample([interface_counters(2, octets=(sequence * 1000, sequence * 500))]
                                           + ([port_name("eth0")] if expanded else []), sequence, (0, 2), expanded))
         if chance < 0.15 or chance > 0.85:
-            samples.append(counter_sample(host_counters(
-                self.host % number if "%" in self.host else self.host, struct.pack(">QQ", 1, number if "%" in self.host else 0)), sequence,
-                                          (2, 1), expanded))
+            own = "%" in self.host
+            host = host_counters(self.host % number if own else self.host, struct.pack(">QQ", 1, number if own else 0))
+            samples.append(counter_sample(host, sequence, (2, 1), expanded))
         return datagram(self.address(number), sequence, samples, 100000 if expanded else 0,
                         sequence * 1000 if uptime is None else uptime)

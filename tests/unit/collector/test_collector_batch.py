@@ -169,10 +169,11 @@ def test_any_sequence(steps):
 def test_random_bodies(bodies):
     datagrams = []
     for number, body in enumerate(bodies):
-        datagrams.append((gen.datagram("192.0.2.1", number, [
+        samples = [
             gen.flow_sample([gen.raw_header(body)]), gen.flow_sample([gen.tagged(1, body)]), gen.tagged(3, body),
-            gen.flow_sample([gen.tagged(3, body), gen.tagged(4, body)]), gen.counter_sample([gen.tagged(2000, body)])]
-            ), SOURCES[0], T0 + number))
+            gen.flow_sample([gen.tagged(3, body), gen.tagged(4, body)]), gen.counter_sample([gen.tagged(2000, body)]),
+        ]
+        datagrams.append((gen.datagram("192.0.2.1", number, samples), SOURCES[0], T0 + number))
         datagrams.append((b"\0\0\0\5\0\0\0\2" + body, SOURCES[1], T0 + number))
     assert_equal(both(datagrams))
 

@@ -4,6 +4,7 @@
 """The running service: receiving, the web interface with its limits, state, signals, and the command line."""
 
 import http.client
+import importlib.util
 import json
 import os
 import re
@@ -17,11 +18,7 @@ import pytest
 import sflow_generator as gen
 
 FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "roles", "collector", "files")
-try:
-    import numpy  # noqa: F401  only whether it is there
-    DECODERS = ["scalar", "batch"]
-except ImportError:
-    DECODERS = ["scalar"]
+DECODERS = ["scalar", "batch"] if importlib.util.find_spec("numpy") else ["scalar"]
 
 
 class Service:

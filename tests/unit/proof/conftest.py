@@ -1,5 +1,6 @@
 """Makes the working tree importable, and a clock that nobody has to wait for."""
 
+import importlib
 import os
 import sys
 import types
@@ -9,7 +10,7 @@ import pytest
 REPO = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 
 try:
-    import ansible_collections.netviz.sflow.plugins  # noqa: F401
+    importlib.import_module("ansible_collections.netviz.sflow.plugins")
 except ImportError:  # Python 3.6 has no ansible-core: the working tree stands in for the installed collection
     for depth, name in enumerate(("ansible_collections", "ansible_collections.netviz", "ansible_collections.netviz.sflow")):
         module = sys.modules.setdefault(name, types.ModuleType(name))

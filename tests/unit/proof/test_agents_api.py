@@ -65,7 +65,7 @@ def trickle(handler):
     handler.send_response(200)
     handler.send_header("Content-Length", "1000000")
     handler.end_headers()
-    for _ in range(40):
+    for _piece in range(40):
         handler.wfile.write(b" ")
         handler.wfile.flush()
         time.sleep(0.05)

@@ -304,8 +304,8 @@ class _Batch:
         if not usable.all():
             tag, expanded = np.where(usable, tag, 0), expanded & usable
         plain = words[:, 3]
-        source = np.where(expanded, pair(words[:, 3], words[:, 4]), pair(plain >> np.uint32(24),
-                                                                       plain & np.uint32(0xFFFFFF)))
+        short_form = pair(plain >> np.uint32(24), plain & np.uint32(0xFFFFFF))
+        source = np.where(expanded, pair(words[:, 3], words[:, 4]), short_form)
         stream_of = np.full(len(self.starts), -1, "i8")
         stream_of[self.accepted] = self.accepted_rows
         self.stream = stream_of[self.of]

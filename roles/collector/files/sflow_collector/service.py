@@ -90,7 +90,7 @@ class Service:
         self.selector.register(wakeup, selectors.EVENT_READ, lambda events: os.read(wakeup, 64))
         if self.core.groups_file.problem:
             log("groups: %s" % self.core.groups_file.problem)
-        log("receiving on [%s]:%d (buffer %d bytes), web on http://%s:%d/, decoder %s (%s)" % (
+        log("receiving on [%s]:%s (buffer %d bytes), web on http://%s:%d/, decoder %s (%s)" % (
             self.core.udp["address"], self.core.udp["port"], self.core.udp["receive_buffer_bytes"],
             self.settings.http_address, self.web.port, self.core.decoder, self.core.decoder_reason))
         systemd.notify("READY=1", "STATUS=receiving on port %d" % self.core.udp["port"])

@@ -76,7 +76,7 @@ def add_arguments(parser):
             parser.add_argument(option, choices=kind, help="%s (default: %s)" % (text, default))
         else:
             shown = "" if default is None else " (default: %s)" % default
-            parser.add_argument(option, type=kind, metavar="N" if kind is int else name.split("_")[-1].upper(),
+            parser.add_argument(option, type=kind, metavar="N" if kind is int else name.rsplit("_", 1)[-1].upper(),
                                 help=text + shown)
 
 
