@@ -201,6 +201,9 @@ def pcapng(packets, link=1):
     return b"".join(out)
 
 
+MAX_DATAGRAM = 1400  # agents fill datagrams up to this size
+
+
 class Fleet:
     """A fleet of agents that sends a realistic mix, seeded: the same fleet sends the same datagrams.
 
@@ -248,24 +251,30 @@ class Fleet:
         sequence = self.sequence[number]
         self.sequence[number] += 1
         expanded = kind < 7 or kind == 9
-        samples = []
-        for _unused in range(pick.choice((2, 3, 4, 5, 5, 6))):
-            self.flows[number] += 1
-            self.pools[number] += 400
+        counters = []
+        chance = pick.random()
+        if chance < 0.15:
+            counters.append(counter_sample([interface_counters(2, octets=(sequence * 1000, sequence * 500))]
+                                           + ([port_name("eth0")] if expanded else []), sequence, (0, 2), expanded))
+        if chance < 0.15 or chance > 0.85:
+            counters.append(counter_sample(host_counters(
+                self.host % number if "%" in self.host else self.host,
+                struct.pack(">QQ", 1, number if "%" in self.host else 0)), sequence, (2, 1), expanded))
+        samples, room = [], MAX_DATAGRAM - 40 - sum(len(each) for each in counters)
+        for _unused in range(pick.choice((3, 4, 5, 5, 6, 6))):
             records = [raw_header(pick.choice(self.frames))]
             if expanded:
                 records.insert(0, timestamp(sequence))
                 if kind < 2:
                     records.insert(0, tcp_info())
-            samples.append(flow_sample(records, self.flows[number], (0, 2), 400, self.pools[number],
-                                       expanded=expanded))
-        chance = pick.random()
-        if chance < 0.15:
-            samples.append(counter_sample([interface_counters(2, octets=(sequence * 1000, sequence * 500))]
-                                          + ([port_name("eth0")] if expanded else []), sequence, (0, 2), expanded))
-        if chance < 0.15 or chance > 0.85:
-            own = "%" in self.host
-            host = host_counters(self.host % number if own else self.host, struct.pack(">QQ", 1, number if own else 0))
-            samples.append(counter_sample(host, sequence, (2, 1), expanded))
+            sample = flow_sample(records, self.flows[number] + 1, (0, 2), 400, self.pools[number] + 400,
+                                 expanded=expanded)
+            room -= len(sample)
+            if room < 0:
+                break
+            self.flows[number] += 1
+            self.pools[number] += 400
+            samples.append(sample)
+        samples += counters
         return datagram(self.address(number), sequence, samples, 100000 if expanded else 0,
                         sequence * 1000 if uptime is None else uptime)

@@ -118,24 +118,25 @@ class BatchReceiver:
             good[place] = False
             self.core.account.truncated += 1
             self.core.account.error("truncated", sources[place].astype(">u8").tobytes())
-        long = np.flatnonzero(good & (lengths > SLOT)).tolist()
-        begin = 0
-        for place in long + [count]:
-            which = begin + np.flatnonzero(good[begin:place])
-            if len(which):
-                self.core.batch.decode(self.memory, self.starts[which], lengths[which], sources[which], times[which])
-            if place < count:
-                self._decode_long(place, int(lengths[place]), sources[place], int(times[place]))
-            begin = place + 1
-        if long:
-            self._madvise(self._spill_address, len(self._spill), MADV_DONTNEED)
+        if (good & (lengths > SLOT)).any():
+            self._decode_spilled(np.flatnonzero(good).tolist(), lengths.tolist(), sources.astype(">u8"), times.tolist())
+            return
+        which = np.flatnonzero(good)
+        if len(which):
+            self.core.batch.decode(self.memory, self.starts[which], lengths[which], sources[which], times[which])
 
-    def _decode_long(self, place, length, source, now):
-        """A datagram that did not fit into its slot, by the scalar decoder; order is kept."""
-        first = place * SLOT
-        data = bytes(self.memory.view[first:first + SLOT]) + self._spill[place * SPILL:place * SPILL + length - SLOT]
-        self.core.batch.flush()
-        self.core.receive(data, length, source.astype(">u8").tobytes(), now)
+    def _decode_spilled(self, places, lengths, sources, times):
+        """Datagrams of which some did not fit into their slots: all are gathered, in order, and decoded from there."""
+        view, spill, core = self.memory.view, memoryview(self._spill), self.core
+        for place in places:
+            first, length = place * SLOT, lengths[place]
+            data = view[first:first + min(length, SLOT)]
+            if length > SLOT:
+                data = bytes(data) + bytes(spill[place * SPILL:place * SPILL + length - SLOT])
+            core.take(data, length, sources[place].tobytes(), times[place])
+        core.drain()
+        spill.release()
+        self._madvise(self._spill_address, len(self._spill), MADV_DONTNEED)
 
     def _times(self, count):
         """When the datagrams arrived, by our clock: it may differ from the kernel's after that was set."""
