@@ -137,7 +137,7 @@ def test_a_missing_library_is_told_from_a_quiet_network(host):
 
 
 def test_two_hosts_with_one_address_are_seen(host):
-    inside("rollout-3", f"sed -i '/sflow {{/a agentIP={ADDRESS['rollout-4']}' /etc/hsflowd.conf; sed -i '/^ *agent *=/d' /etc/hsflowd.conf")
+    inside("rollout-3", f"sed -i 's/agentIP = .*/agentIP = {ADDRESS['rollout-4']}/' /etc/hsflowd.conf")
     inside("rollout-3", "systemctl restart hsflowd && sleep 5")
     status, _output, rows = play("verify")
     assert status != 0
