@@ -146,7 +146,7 @@ def hsflowd_downloads(hostvars, hosts, directory):
 
     The host is the one in whose name it is downloaded, the first that needs it.
     """
-    found = {}
+    found: dict[str, dict[str, str]] = {}
     for name in hosts:
         values = hostvars[name]
         plan, info = values.get("__hsflowd_plan") or {}, values.get("__hsflowd_info") or {}

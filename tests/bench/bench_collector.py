@@ -112,8 +112,8 @@ def offline(options, folder):
     for name, results in found.items():
         whole = statistics.median(cpu for cpu, _memory in results) / options.count * 1e6
         cost[name] = whole / share[name]
-        say("%-20s %14.2f %9.0f%% %20.2f %6.0f" % (name, whole, 100 * share[name], cost[name],
-                                                  statistics.median(memory for _cpu, memory in results)))
+        memory = statistics.median(memory for _cpu, memory in results)
+        say("%-20s %14.2f %9.0f%% %20.2f %6.0f" % (name, whole, 100 * share[name], cost[name], memory))
     for name, bound in (("sflowtool -l", 6), ("sfacctd", 2)):
         if name in cost:
             say("%s / collector, batch = %.1f (bar: %d)" % (name, cost[name] / cost["collector, batch"], bound))
