@@ -70,6 +70,10 @@ acceptance: venv ## the demo fleet, deployed and questioned, and taken away
 bench-collector: venv ## the collector against sflowtool, sfacctd and sfcapd, whichever are installed (ARGS="--rounds 1")
 	@python tests/bench/bench_collector.py $(ARGS)
 
+.PHONY: bench-fleet
+bench-fleet: venv ## site.yml beside ping and a plain role, over ssh (ARGS="fleet --hosts 20") or the control node alone (ARGS=scale)
+	@python tests/bench/bench_fleet.py $(or $(ARGS),fleet)
+
 .PHONY: bench-groups
 bench-groups: venv ## vizceral_groups with 100,000 CIDRs beside json.dump, on this Python and on 3.6
 	@python tests/bench/bench_groups.py
