@@ -183,12 +183,13 @@ JOURNAL = "journalctl -u hsflowd -n 30 --no-pager"
 START = "systemctl restart hsflowd; " + JOURNAL
 
 
-def judge(expected, observation, settings, elapsed, neighbours=None, owners_of=None):
+def judge(expected, observation, settings, elapsed, neighbours=None, owners_of=None, at_home=()):
     """The verdict on one host.
 
     :param elapsed: seconds since ``expected.running_seconds`` was true at the latest
     :param neighbours: expected agent address -> names of the hosts that should use it
     :param owners_of: any address -> names of the hosts that have it
+    :param at_home: names of the hosts that report under their own address now
     """
     neighbours = neighbours or {}
     address = expected.address
@@ -203,7 +204,7 @@ def judge(expected, observation, settings, elapsed, neighbours=None, owners_of=N
         return down
     if row is None:
         return _not_seen(expected, observation, settings, neighbours)
-    sharing = _sharing(expected, row, neighbours, owners_of or {})
+    sharing = _sharing(expected, row, neighbours, owners_of or {}, at_home)
     if sharing:
         return sharing
     limit = settings.age_limit(expected.polling)
@@ -288,25 +289,25 @@ def _other_collector(expected, settings):
     return ", ".join(expected.collectors[:3]), ", ".join(settings.collector_addresses[:3])
 
 
-def _sharing(expected, row, neighbours, owners_of):
-    others = [name for name in neighbours.get(row.agent, ()) if name != expected.name]
+def _sharing(expected, row, neighbours, owners_of, at_home):
     command = "grep -i agentip /etc/hsflowd.auto"
-    if not others and len(row.sources) > 1:
+    others = [name for name in neighbours.get(row.agent, ()) if name != expected.name]
+    final = bool(others)
+    foreign = [source for source in row.sources if expected.name not in (owners_of.get(source) or ())]
+    if not others and len(row.sources) > 1 and len(foreign) < len(row.sources):
         # The datagrams themselves come from this host and from another one of the fleet.
-        owners = [owners_of.get(source) or [] for source in row.sources]
-        if [expected.name] in owners:
-            others = sorted({names[0] for names in owners if len(names) == 1 and names != [expected.name]})
-    if others:
+        others = sorted({owners_of[source][0] for source in foreign if len(owners_of.get(source) or ()) == 1})
+    # A server remembers a source for a while. A host that reports under its own address again has gone from here.
+    present = [name for name in others if final or name not in at_home]
+    if present:
         reason = (
-            "{} is also the agent address of {}; every host needs its own (hsflowd_agent, hsflowd_agent_cidr).".format(
-                row.agent, ", ".join(others[:3])
-            )
+            f"{row.agent} is also the agent address of {', '.join(present[:3])};"
+            " every host needs its own (hsflowd_agent, hsflowd_agent_cidr)."
         )
-        return Verdict(expected, "shared_address", reason, command, True, row)
-    if row.shared:
-        reason = "Several hosts send as {} (sources {}); every host needs its own agent address.".format(
-            row.agent, ", ".join(row.sources[:4]) or "unknown"
-        )
+        return Verdict(expected, "shared_address", reason, command, final, row)
+    if row.shared and not (others and len(others) == len(foreign)):
+        sources = ", ".join(row.sources[:4]) or "unknown"
+        reason = f"Several hosts send as {row.agent} (sources {sources}); every host needs its own agent address."
         return Verdict(expected, "shared_address", reason, command, False, row)
     return None
 
@@ -385,7 +386,9 @@ def _no_flows(expected, row, settings, limit, running):
     if row.flow_samples and (row.flow_age is None or row.flow_age <= recent):
         return None
     rates = "/".join(str(rate) for rate in expected.sampling) or "N"
-    reason = f"Counters arrive, but no packet sample for {recent:.0f} s: too little traffic for 1 in {rates}, or no tap."
+    reason = (
+        f"Counters arrive, but no packet sample for {recent:.0f} s: too little traffic for 1 in {rates}, or no tap."
+    )
     return Verdict(expected, "no_flows", reason, "cat /etc/hsflowd.conf; ip -s link", False, row)
 
 
@@ -411,14 +414,23 @@ def _wrong_rate(expected, row, settings, running):
     return None
 
 
+def _at_home(host, observation, settings, elapsed):
+    row = observation.rows.get(host.address)
+    if row is None or row.age is None or row.age > settings.age_limit(host.polling):
+        return False
+    return host.running_seconds is None or row.age <= host.running_seconds + elapsed
+
+
 def judge_all(expected, observation, settings, elapsed):
-    neighbours, owners_of = {}, {}
+    neighbours, owners_of, at_home = {}, {}, set()
     for host in expected:
+        if _at_home(host, observation, settings, elapsed):
+            at_home.add(host.name)
         if host.address:
             neighbours.setdefault(host.address, []).append(host.name)
         for address in host.addresses():
             owners_of.setdefault(address, []).append(host.name)
-    return [judge(host, observation, settings, elapsed, neighbours, owners_of) for host in expected]
+    return [judge(host, observation, settings, elapsed, neighbours, owners_of, at_home) for host in expected]
 
 
 def unexpected_agents(expected, observation, verdicts):

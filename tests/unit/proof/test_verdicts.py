@@ -147,6 +147,20 @@ def test_a_host_that_uses_the_address_of_another():
     assert "web2" in verdicts[0].reason and "web1" in verdicts[1].reason
 
 
+@pytest.mark.parametrize("shared", [False, True])  # sFlow-RT, and the collector for minutes after the last datagram
+def test_a_host_that_went_home_again_shares_no_longer(shared):
+    rows = [row("192.0.2.1", sources=["192.0.2.1", "192.0.2.2"], shared=shared), row("192.0.2.2", host_name="web2")]
+    hosts = [host("web1"), host("web2", address="192.0.2.2", running_seconds=8.0)]
+    assert [x.word for x in judge(hosts, rows)] == ["reporting", "reporting"]
+    rows[1].age = 9.0  # that one is from before the restart with the wrong address
+    assert judge(hosts, rows)[0].word == "shared_address"
+
+
+def test_a_stranger_at_the_address_of_a_host():
+    rows = [row("192.0.2.1", sources=["192.0.2.1", "198.51.100.1"], shared=True)]
+    assert "198.51.100.1" in one(host(), rows).reason and one(host(), rows).word == "shared_address"
+
+
 def test_a_gateway_that_forwards_for_others_shares_nothing():
     rows = [row("192.0.2.1", sources=["192.0.2.254"]), row("192.0.2.254", sources=["192.0.2.254"], host_name="gw")]
     verdicts = judge([host("web1"), host("gw", address="192.0.2.254")], rows)
