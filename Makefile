@@ -84,7 +84,7 @@ fuzz: venv ## mutated datagrams through both decoders (COUNT=10000000; a second 
 	python tests/bench/fuzz_collector.py --count $(or $(COUNT),1000000) --resume .cache/fuzz-collector
 
 .PHONY: test
-test: ## everything: lint, unit, molecule, acceptance
+test: ## everything: lint, sanity, unit, web, molecule, acceptance
 	@started=$$SECONDS
 	for part in lint sanity unit web molecule acceptance; do
 	  printf '\n======== make %s [%d s]\n' "$$part" $$((SECONDS - started))
