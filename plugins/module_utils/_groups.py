@@ -218,18 +218,12 @@ def find_nested(merged):
     return nested
 
 
-def collapse(merged):
-    """Return the same groups with fewer networks; every address keeps the group that the longest prefix gave it.
+def _join_halves(owner):
+    """Two halves of one group become their whole, from the longest prefixes up.
 
-    ipaddress.collapse_addresses cannot do this: it looks at one group alone, and dropping 10.1.1.0/24 of A because
-    A has 10.0.0.0/8 would give that network to the group that has 10.1.0.0/16.
+    The whole must be in no group: where it is in another one, that network is fully covered by the halves and has to
+    stay out of the picture.
     """
-    owner = {}
-    for name in merged:
-        for key in merged[name]:
-            owner[key] = name
-    # Two halves of one group become their whole, from the longest prefixes up. The whole must be in no group: where
-    # it is in another one, that network is fully covered by the halves and has to stay out of the picture.
     by_length = {}
     for key in owner:
         by_length.setdefault((key >= _V6_FLAG, key & 0xFF), set()).add(key)
@@ -250,17 +244,40 @@ def collapse(merged):
                     owner[whole] = owner[key]
                     by_length.setdefault((version, length - 1), set()).add(whole)
                 del owner[key], owner[key | bit]
-    # What lies next inside a network of its own group says nothing new.
-    kept = {}
+
+
+def _drop_repeated(owner):
+    """What lies next inside a network of its own group says nothing new."""
     stack = []
     for key in sorted(owner):
         name = owner[key]
         while stack and key >= stack[-1][1]:
             stack.pop()
         if stack and stack[-1][0] == name:
-            continue
+            del owner[key]
+        else:
+            stack.append((name, _end(key)))
+
+
+def collapse(merged):
+    """Return the same groups with fewer networks; every address keeps the group that the longest prefix gave it.
+
+    ipaddress.collapse_addresses cannot do this: it looks at one group alone, and dropping 10.1.1.0/24 of A because
+    A has 10.0.0.0/8 would give that network to the group that has 10.1.0.0/16.
+    """
+    owner = {}
+    for name in merged:
+        for key in merged[name]:
+            owner[key] = name
+    # One step can make room for the other: a network of B that kept two halves of A apart goes when it lies in B.
+    before = None
+    while before != len(owner):
+        before = len(owner)
+        _join_halves(owner)
+        _drop_repeated(owner)
+    kept = {}
+    for key, name in owner.items():
         kept.setdefault(name, set()).add(key)
-        stack.append((name, _end(key)))
     # A group all of whose networks are covered by others keeps nothing only if it had nothing; merging never
     # removes the last network of a group, so every name is still here.
     return kept

@@ -9,12 +9,3 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "..", "..", "roles", "collector", "files"))
-
-try:
-    from hypothesis import HealthCheck, settings
-except ImportError:
-    pass
-else:
-    settings.register_profile("collector", deadline=None, max_examples=100,
-                              suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("collector")
