@@ -10,7 +10,7 @@ if [ -n "${HSFLOWD_DEB:-}" ]; then
   echo "agent: $HSFLOWD_DEB"
 else
   for version in 2.0.25-3 2.0.53-1 2.1.25-4; do
-    for platform in ubuntu18 debian12; do
+    for platform in ubuntu18 ubuntu20 ubuntu22 ubuntu24 debian11 debian12 debian13; do
       python3 tests/agent/build.py --version "$version" --platform "$platform" --arch "$arch" --out ".cache/releases/v$version" >/dev/null
     done
   done

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import pytest
 
-COLLECTOR_HOST = "default-debian12"
-AGENTS = {"default-debian12": "10.214.0.12", "default-ubuntu1804": "10.214.0.18"}
+COLLECTOR_HOST = "default-" + os.environ.get("NETVIZ_COLLECTOR_IMAGE", "debian12")
+AGENT_HOST = "default-" + os.environ.get("NETVIZ_AGENT_IMAGE", "ubuntu1804")
+AGENTS = {COLLECTOR_HOST: "10.214.0.12", AGENT_HOST: "10.214.0.18"}
 
 
 def name(host) -> str:
