@@ -228,30 +228,108 @@ def test_state_survives_a_restart(serve, tmp_path, decoder):
     assert again.json("/fleet/json")["collector"]["restored"]
 
 
-def test_workers_add_up(serve, tmp_path):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    options = ("--workers", "3", "--udp-port", str(port), "--state-dir", str(tmp_path))
+def alike(answer):
+    """An answer without what depends on the moment it was asked."""
+    if isinstance(answer, dict):
+        return {key: alike(value) for key, value in answer.items() if not key.endswith("_ms") and key not in (
+            "firstSeen", "lastSeen", "lastUpdate", "lastUpdateMin", "lastUpdateMax")}
+    return sorted(map(alike, answer), key=repr) if isinstance(answer, list) else answer
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_workers_answer_like_one(serve, tmp_path, decoder):
+    options = ("--decoder", decoder, "--state-dir")
+    services = []
+    for workers in "1", "3":
+        (tmp_path / workers).mkdir()
+        services.append(serve("--workers", workers, *(options + (str(tmp_path / workers),))))
+    assert len({service.line.partition("decoder")[2] for service in services}) == 1
+
+    def send(*datagrams):
+        for service in services:
+            service.send(*datagrams)
+            for place, sender in enumerate(senders[service.udp]):  # every datagram from another port
+                sender.sendto(gen.datagram("198.51.100.1", sequence + place, uptime=10 * place), ("127.0.0.1", service.udp))
+    senders = {service.udp: [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _unused in range(5)]
+               for service in services}
+    fleet, sequence = gen.Fleet(40), 1
+    for number in range(10):
+        send(*[fleet.send(number) for number in range(40)])
+        sequence += 5
+        if not number % 4:
+            time.sleep(1.1)  # so that counters have values before them
+    send(b"\0" * 40, b"\0\0\0\5", gen.datagram("192.0.2.1", 1, [gen.tagged(99, b""), gen.flow_sample([
+        gen.tagged(4095, b"")])]))
+    asked = ["/fleet/json", "/agents/json", "/metrics/json", "/metric/ALL/sum:ifspeed,max:load_one,any:host_name/json",
+             "/metric/10.200.0.1/json", "/metric/2001:db8:ffff::a/json", "/dump/ALL/ALL/json", "/scripts/json",
+             "/dump/10.200.0.1;10.200.0.2/load_one/json", "/app/vizceral/scripts/traffic.js/groups/json"]
+    answers = []
+    for service in services:
+        service.until(458)
+        answers.append({path: alike(service.json(path)) for path in asked})
+    for path in asked[1:-3]:
+        assert answers[0][path] and answers[0][path].__class__ is answers[1][path].__class__
+    assert len(answers[1]["/dump/ALL/ALL/json"]) == len(answers[0]["/dump/ALL/ALL/json"]) > 1000
+    assert set(answers[1]["/metrics/json"]) == set(answers[0]["/metrics/json"])
+    assert set(answers[1]["/metric/10.200.0.1/json"]) == set(answers[0]["/metric/10.200.0.1/json"])
+    for path in "/agents/json", "/app/vizceral/scripts/traffic.js/groups/json":
+        assert answers[1][path] == answers[0][path]
+    for name in "errors", "error_sources", "unknown_records", "unknown_samples", "agents", "max_agents", "overflow":
+        assert answers[1]["/fleet/json"]["collector"][name] == answers[0]["/fleet/json"]["collector"][name]
+    rows = [[{name: row[name] for name in row if name != "data_sources"} for row in answer["/fleet/json"]["agents"]]
+            for answer in answers]
+    assert rows[1] == rows[0]
+    pairs = [service.json("/traffic/json")["pairs"] for service in services]
+    assert [pair["source"] for pair in pairs[1]] == [pair["source"] for pair in pairs[0]] != []
+    assert all(service.json("/traffic/talkers/json?source=INTERNET&target=Private")["talkers"] for service in services)
+    counts = [{line.split()[0]: line.split()[1] for line in service.get("/metrics")[1].decode().splitlines()
+               if "_total" in line and not line.startswith("#")} for service in services]
+    assert counts[1] == counts[0]
+    assert service.json("/analyzer/json")["memTotal"] > 3 * 5 << 20
+    for each in senders.values():
+        for sender in each:
+            sender.close()
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_workers_begin_where_they_ended(serve, tmp_path, decoder):
+    options = ("--workers", "3", "--state-dir", str(tmp_path), "--decoder", decoder)
     service, fleet = serve(*options), gen.Fleet(30)
-    senders = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _unused in range(30)]
     for _unused in range(10):
-        for number, sender in enumerate(senders):
-            sender.sendto(fleet.send(number), ("127.0.0.1", port))
+        service.send(*[fleet.send(number) for number in range(30)])
     answer = service.until(300)
     assert answer["total"] == 30 and {row["datagrams"] for row in answer["agents"]} == {10}
-    assert {row["lost"] for row in answer["agents"]} == {0}
-    pairs = service.json("/traffic/json")["pairs"]
-    assert sum(pair["frames"]["tcp_udp"] for pair in pairs) > 0
     assert service.stop() == (0, "")
-    again = serve(*options)
-    for number, sender in enumerate(senders):
-        fleet.sequence[number] += 5
-        sender.sendto(fleet.send(number), ("127.0.0.1", port))
-        sender.close()
-    answer = again.until(330)
-    assert {row["datagrams"] for row in answer["agents"]} == {11}
-    assert {row["lost"] for row in answer["agents"]} == {0}
+    for turn in 1, 2:
+        again = serve(*options)
+        for number in range(30):
+            fleet.sequence[number] += 5
+            again.send(fleet.send(number))
+        answer = again.until(300 + 30 * turn)
+        assert {row["datagrams"] for row in answer["agents"]} == {10 + turn}
+        assert {(row["lost"], row["restarts"]) for row in answer["agents"]} == {(0, 0)}
+        assert answer["collector"]["restored"] and again.stop() == (0, "")
+
+
+def test_the_kernel_chooses_the_worker_by_agent():
+    from sflow_collector import udp, views
+    sockets, port, workers = [], 0, 3
+    for _unused in range(workers):
+        sockets.append(udp.open_socket("127.0.0.1", port, 1 << 20, share=True))
+        port = sockets[0].getsockname()[1]
+    assert udp.steer(sockets[0], workers)
+    seen = set()
+    for number in range(60):
+        address = "2001:db8::%x" % number if number % 3 == 0 else "10.0.%d.%d" % (number % 5, number)
+        expected = udp.worker_of(views.parse_address(address), workers)
+        seen.add(expected)
+        for data in gen.datagram(address, 1), gen.datagram(address, 2):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(data, ("127.0.0.1", port))
+            assert sockets[expected].recv(2000) == data
+    assert seen == {0, 1, 2}
+    for sock in sockets:
+        sock.close()
 
 
 def test_groups_are_followed(serve, tmp_path):

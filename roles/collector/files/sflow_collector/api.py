@@ -5,13 +5,13 @@
 
 import hashlib
 import os
-import time
 
 from . import VERSION, prometheus, views
 from .web import Response
 
 JSON = "application/json"
 MAX_LIMIT = 100000
+WITH_SAMPLES = ("/metrics/json", "/metric/", "/dump/")  # paths whose answers are values of counter samples
 SCRIPT = "/app/vizceral/scripts/traffic.js/"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
          ".js": "text/javascript; charset=utf-8", ".json": JSON, ".png": "image/png", ".ico": "image/x-icon",
@@ -26,7 +26,7 @@ class Api:
         self.core = core
         self.web_dir = web_dir or os.path.join(os.path.dirname(os.path.abspath(__file__)), "web")
         self.healthy = healthy or (lambda: None)
-        self.refresh = refresh or core.flush  # brings everything that has arrived into the account
+        self.refresh = refresh or (lambda with_samples: core.flush())  # brings what has arrived into the account
         self.requests = 0
         self.paths = {
             "/version": self.version, "/healthz": self.healthz, "/metrics": self.prometheus,
@@ -39,7 +39,7 @@ class Api:
 
     def __call__(self, request):
         self.requests += 1
-        self.refresh()
+        self.refresh(request.path.startswith(WITH_SAMPLES))
         handler = self.paths.get(request.path)
         if handler is not None:
             return handler(request)
@@ -83,7 +83,7 @@ class Api:
     def scripts(self, _request):
         """The one "script" is the collector itself: whoever watches sFlow-RT's app by alive can watch this."""
         return self.json({"vizceral~traffic.js": {
-            "alive": True, "cpuMs": int(time.process_time() * 1000), "requestsReceived": self.requests,
+            "alive": True, "cpuMs": int(self.core.usage()[0] * 1000), "requestsReceived": self.requests,
             "requestsLost": 0, "flowsReceived": 0, "flowsLost": 0, "eventsReceived": 0, "eventsLost": 0}})
 
     def apps(self, _request):

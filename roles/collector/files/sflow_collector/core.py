@@ -6,6 +6,7 @@
 Both ways in (the service and the replay of a capture) and both decoders meet here.
 """
 
+import resource
 import time
 
 from . import account, groups, traffic, wire
@@ -19,6 +20,12 @@ class Clock:
 
     def __call__(self):
         return int((self._offset + time.monotonic()) * 1000)
+
+
+def usage():
+    """(CPU seconds, largest resident memory in bytes) of this process."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
 
 
 class Collector:
@@ -36,6 +43,7 @@ class Collector:
         self.max_volume = max_volume
         self.started = self.clock()
         self.restored = False
+        self.others_usage = (0.0, 0)  # usage() of the processes that receive for this one
         self.udp = {"address": None, "port": None, "receive_buffer_bytes": 0, "kernel_drops": 0}
 
     def receive(self, data, length, source, now):
@@ -55,6 +63,10 @@ class Collector:
 
     def flush(self):
         """Account for everything received so far; the scalar decoder holds nothing back."""
+
+    def usage(self):
+        """(CPU seconds, largest resident memory in bytes) of everything that works for this collector."""
+        return tuple(map(sum, zip(usage(), self.others_usage)))
 
     def forget(self):
         """Begin with an empty account."""

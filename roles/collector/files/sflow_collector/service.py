@@ -35,8 +35,12 @@ class Service:
 
     def __init__(self, settings):
         self.settings = settings
-        self.core = core.create(settings.decoder, max_agents=settings.max_agents, groups_path=settings.groups,
-                                window_s=settings.window_seconds, max_volume=settings.max_volume)
+        options = dict(max_agents=settings.max_agents, groups_path=settings.groups, window_s=settings.window_seconds,
+                       max_volume=settings.max_volume)
+        self.core = core.create(settings.decoder, **options)
+        if settings.workers > 1:  # they decode; this process only puts together what they know
+            decoder, self.core = self.core.decoder, core.Collector(**options)
+            self.core.decoder = decoder
         self.selector = selectors.DefaultSelector()
         self.running = self.failed = False
         self.save_failed = None
@@ -45,11 +49,13 @@ class Service:
         self._next_alive = 0.0
         self._refused = 0
         self.workers = self.schedule = self.sock = None
-        if settings.workers > 1:
-            self.workers = workers.Workers(settings)
-            self.core.udp.update(address=settings.udp_address, port=settings.udp_port)
         self._restore()
-        if not self.workers:
+        if settings.workers > 1:
+            self.workers = listen("UDP", settings.udp_address, settings.udp_port, lambda: workers.Workers(
+                settings, state.to_plain(self.core.account)))
+            self.core.udp.update(address=settings.udp_address, port=self.workers.port)
+            self.workers.refresh(self.core)
+        else:
             self.sock = listen("UDP", settings.udp_address, settings.udp_port, lambda: udp.open_socket(
                 settings.udp_address, settings.udp_port, settings.receive_buffer_bytes))
             self.core.udp.update(address=self.sock.getsockname()[0], port=self.sock.getsockname()[1],
@@ -75,8 +81,6 @@ class Service:
         except (OSError, ValueError) as error:
             log("state: %s: %s; beginning with an empty account" % (os.path.join(folder, state.FILE), error))
             self.core.forget()
-        if self.workers:
-            self.workers.base = state.to_plain(self.core.account)
 
     def run(self):
         """Serve until SIGTERM or SIGINT; the exit status."""
@@ -113,10 +117,10 @@ class Service:
     def _stop(self, _number, _frame):
         self.running = False
 
-    def _refresh(self):
-        """Before an answer: datagrams that wait in the socket count as well."""
+    def _refresh(self, with_samples=False):
+        """Before an answer: datagrams that wait in the socket count as well, and what the workers know."""
         if self.workers:
-            self.workers.refresh(self.core)
+            self.workers.refresh(self.core, with_samples)
             return
         self.schedule.now()
         self.core.flush()

@@ -6,6 +6,7 @@
 A datagram of any length is taken whole (64 KiB slot), and one that is cut by the kernel is counted, not lost.
 """
 
+import array
 import ipaddress
 import selectors
 import socket
@@ -23,6 +24,8 @@ SO_RCVBUFFORCE = 33
 SO_MEMINFO = 55
 MEMINFO_DROPS = 8  # place of the drop count in what SO_MEMINFO gives
 SO_REUSEPORT = 15
+SO_ATTACH_REUSEPORT_CBPF = 51
+SPREAD = 0x9E3779B1  # multiplies the last word of an agent address, so that neighbours go to different workers
 
 
 def open_socket(address, port, buffer_bytes, share=False):
@@ -50,6 +53,29 @@ def _open(address, port, buffer_bytes, share):
         sock.close()
         raise
     return sock
+
+
+def worker_of(address, workers):
+    """Which of so many workers gets the datagrams of an agent address of 16 bytes."""
+    return (int.from_bytes(address[12:], "big") * SPREAD >> 16 & 0xFFFF) % workers
+
+
+def steer(sock, workers):
+    """Have the kernel choose among the sockets of a port as worker_of does; False where it cannot.
+
+    Without it the kernel chooses by the sender's address and port, and an agent that sends from two of them would be
+    known to two workers, each with half of its datagrams.
+    """
+    load, jump, equal, multiply, shift, modulo, give = 0x20, 0x05, 0x15, 0x24, 0x74, 0x94, 0x16
+    program = [(load, 0, 0, 4), (equal, 0, 2, 2), (load, 0, 0, 20), (jump, 0, 0, 1), (load, 0, 0, 8),
+               (multiply, 0, 0, SPREAD), (shift, 0, 0, 16), (modulo, 0, 0, workers), (give, 0, 0, 0)]
+    code = array.array("B", b"".join(struct.pack("=HBBI", *line) for line in program))
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF,
+                        struct.pack("@HP", len(program), code.buffer_info()[0]))
+    except OSError:
+        return False
+    return True
 
 
 def grow_buffer(sock, wanted):

@@ -10,7 +10,6 @@ the service goes on receiving.
 
 import json
 import os
-import resource
 import socket
 
 from . import VERSION, counters, packet, traffic, wire
@@ -194,15 +193,15 @@ def agents_row(account, members, now):
 def analyzer(core):
     """/analyzer/json: the statistics of the engine."""
     account, now = core.account, core.clock()
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    seconds, memory = core.usage()
     bad = dict(account.errors)
     return {
         "version": VERSION, "uptime": now - core.started, "sFlowAgents": len({key[0] for key in account.agents}),
         "sFlowDatagramsReceived": account.datagrams,
         "sFlowDatagramsDiscarded": core.udp.get("kernel_drops", 0) + account.refused + account.overflow["datagrams"],
         "sFlowBytesReceived": account.bytes, "sFlowUnsupportedVersion": bad.pop("version", 0),
-        "sFlowParseErrors": sum(bad.values()), "memTotal": usage.ru_maxrss * 1024,
-        "cpuTimeProcess": int((usage.ru_utime + usage.ru_stime) * 1000), "loadAverage": os.getloadavg()[0],
+        "sFlowParseErrors": sum(bad.values()), "memTotal": memory, "cpuTimeProcess": int(seconds * 1000),
+        "loadAverage": os.getloadavg()[0],
         "availableProcessors": os.cpu_count(),
     }
 

@@ -1,11 +1,13 @@
 # Copyright (c) 2026, netviz.sflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several processes that receive on one port (SO_REUSEPORT): the kernel hands every sender to one of them.
+"""Several processes that receive on one port (SO_REUSEPORT): the kernel hands every agent to one of them.
 
-Each worker is a collector of its own and answers nobody but the parent, which has no socket for datagrams. When
-somebody asks the parent, and at most every two seconds, it takes a picture of every worker: the worker forks, the
-child writes its account and traffic into a pipe, and the worker goes on receiving. The pictures are added up.
+Each worker is a collector of its own, restored from its part of the saved account, and answers nobody but the parent,
+which takes no datagrams itself. When somebody asks the parent, and at most every two seconds, it takes a picture of
+every worker: the worker forks, the child writes its account and traffic into a pipe, and the worker goes on receiving.
+The pictures are put together. The newest counter samples are most of the bytes, so they are asked for only when
+somebody wants values out of them.
 """
 
 import contextlib
@@ -23,6 +25,7 @@ PICTURE_SECONDS = 2.0  # a picture is good for so long
 ANSWER_SECONDS = 30
 MAX_PICTURE = 1 << 30
 TALKERS = 4096  # newest packets of a worker's ring that a picture holds
+READY, PLAIN, WITH_SAMPLES = b"r", b"p", b"s"  # what goes through the pipe before a picture comes back
 _LENGTH = struct.Struct(">Q")
 
 
@@ -30,77 +33,91 @@ class WorkerFailed(OSError):
     """A worker is gone or does not answer."""
 
 
-def picture(collector):
+def picture(collector, with_samples):
     """What a worker knows, as plain values."""
     collector.flush()
     account = collector.account
     return {
         "account": state.to_plain(account), "errors": account.errors, "error_sources": account.error_sources,
         "unknown": account.unknown, "unknown_samples": account.unknown_samples, "udp": collector.udp,
-        "traffic": collector.traffic.to_plain(TALKERS), "groups": collector.traffic.groups.names,
+        "decoder_reason": collector.decoder_reason, "traffic": collector.traffic.to_plain(TALKERS),
+        "groups": collector.traffic.groups.names,
+        "samples": [(agent.address, agent.sub_agent, source, account.kept.get(point)) for agent in account.by_number
+                    for source, point in agent.points.items() if account.points.kept[point]] if with_samples else [],
     }
 
 
-def run_worker(settings, pipe):
-    """The life of a worker: receive, and give pictures, until the pipe closes."""
+def run_worker(settings, sock, pipe, plain):
+    """The life of a worker: receive, and give pictures, until the pipe closes. plain is the account it begins with."""
     for number in signal.SIGINT, signal.SIGTERM:
         signal.signal(number, signal.SIG_IGN)  # the parent says when to stop, by closing the pipe
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    collector = core.create(settings.decoder, max_agents=settings.max_agents, groups_path=settings.groups,
-                            window_s=settings.window_seconds)
-    sock = udp.open_socket(settings.udp_address, settings.udp_port, settings.receive_buffer_bytes, share=True)
+    collector = core.create(settings.decoder, max_agents=-(-settings.max_agents // settings.workers),
+                            groups_path=settings.groups, window_s=settings.window_seconds)
+    state.from_plain(plain, collector.account)
     receiver = udp.receiver(sock, collector, udp.AllowList(settings.allow))
     collector.udp.update(receive_buffer_bytes=udp.buffer_size(sock))
     selector = selectors.DefaultSelector()
     selector.register(pipe, selectors.EVENT_READ)
     schedule = udp.Schedule(selector, sock, receiver)
-    pipe.sendall(b"r")
+    pipe.sendall(READY)
     groups_at = time.monotonic()
     while True:
         for key, _events in selector.select(min(1.0, schedule.timeout())):
             if key.data is not None:
                 key.data()
-            elif not pipe.recv(64):
+                continue
+            asked = pipe.recv(1)
+            if not asked:
                 return
-            else:
-                schedule.now()
-                collector.udp["kernel_drops"] = udp.kernel_drops(sock)
-                if not os.fork():
-                    _send_picture(collector, pipe)
+            schedule.now()
+            collector.udp["kernel_drops"] = udp.kernel_drops(sock)
+            usage = core.usage()
+            if not os.fork():
+                _send_picture(collector, pipe, asked == WITH_SAMPLES, usage)
         schedule.turn()
         if time.monotonic() - groups_at > 1:
             groups_at = time.monotonic()
             collector.poll_groups()
 
 
-def _send_picture(collector, pipe):
+def _send_picture(collector, pipe, with_samples, usage):
     """In the forked child: write the picture and end."""
     status = 1
     try:
-        data = pickle.dumps(picture(collector), 4)
+        data = pickle.dumps(dict(picture(collector, with_samples), usage=usage), 4)
         pipe.sendall(_LENGTH.pack(len(data)) + data)
         status = 0
     finally:
         os._exit(status)
 
 
+def _part(plain, number, workers):
+    """What a worker gets of a saved account: its agents; the first worker also the counts that belong to none."""
+    agents = [each for each in plain["agents"]
+              if udp.worker_of(bytes.fromhex(each["address"]), workers) == number]
+    if number:
+        plain = dict(plain, datagrams=0, bytes=0, refused=0, truncated=0, overflow={})
+    return dict(plain, agents=agents)
+
+
 class Workers:
     """The workers as the parent sees them."""
 
-    def __init__(self, settings):
-        self.settings = settings
-        self.base = None  # the restored account as plain values: it is added to every sum
+    def __init__(self, settings, plain):
         self.pipes, self.children = [], []
-        self._taken = 0.0
-        for _unused in range(settings.workers):
+        self._taken, self._with_samples = -PICTURE_SECONDS, False
+        sockets = self._open(settings)
+        self.port = sockets[0].getsockname()[1]
+        for number, sock in enumerate(sockets):
             ours, theirs = socket.socketpair()
             child = os.fork()
             if not child:
-                for pipe in self.pipes + [ours]:
-                    pipe.close()
+                for each in self.pipes + [ours] + [other for other in sockets if other is not sock]:
+                    each.close()
                 status = 1
                 try:
-                    run_worker(settings, theirs)
+                    run_worker(settings, sock, theirs, _part(plain, number, settings.workers))
                     status = 0
                 finally:
                     os._exit(status)
@@ -108,34 +125,60 @@ class Workers:
             ours.settimeout(ANSWER_SECONDS)
             self.pipes.append(ours)
             self.children.append(child)
+        for sock in sockets:
+            sock.close()
         for pipe in self.pipes:
-            if pipe.recv(1) != b"r":
+            if pipe.recv(1) != READY:
                 raise WorkerFailed("a worker did not start")
+
+    @staticmethod
+    def _open(settings):
+        """A socket for every worker, all on one port: all there before the first datagram is handed to one of them."""
+        sockets, port = [], settings.udp_port
+        try:
+            for _unused in range(settings.workers):
+                sockets.append(udp.open_socket(settings.udp_address, port, settings.receive_buffer_bytes, share=True))
+                port = sockets[0].getsockname()[1]
+            udp.steer(sockets[0], settings.workers)
+        except OSError:
+            for sock in sockets:
+                sock.close()
+            raise
+        return sockets
 
     def alive(self):
         """Whether every worker still runs."""
         return not any(os.waitpid(child, os.WNOHANG)[0] for child in self.children)
 
-    def refresh(self, collector, force=False):
-        """Put the sum of all workers into a collector, unless the last one is fresh enough."""
-        if not force and time.monotonic() - self._taken < PICTURE_SECONDS:
+    def refresh(self, collector, with_samples=False, force=False):
+        """Put what all workers know into a collector, unless it has that already and it is fresh enough."""
+        if (not force and time.monotonic() - self._taken < PICTURE_SECONDS
+                and self._with_samples >= with_samples):
             return
         for pipe in self.pipes:
-            pipe.sendall(b"p")
+            pipe.sendall(WITH_SAMPLES if with_samples else PLAIN)
         pictures = [self._answer(pipe) for pipe in self.pipes]
-        self._taken = time.monotonic()
+        self._taken, self._with_samples = time.monotonic(), with_samples
         collector.forget()
         account = collector.account
-        for plain in ([self.base] if self.base else []) + [each["account"] for each in pictures]:
-            state.from_plain(plain, account, add=True)
         collector.traffic.clear()
         collector.udp["kernel_drops"] = sum(each["udp"]["kernel_drops"] for each in pictures)
         collector.udp["receive_buffer_bytes"] = pictures[0]["udp"]["receive_buffer_bytes"]
+        collector.decoder_reason = pictures[0]["decoder_reason"]
+        collector.others_usage = [sum(values) for values in zip(*[each["usage"] for each in pictures])]
         for each in pictures:
+            state.from_plain(each["account"], account, add=True)
             for name in "errors", "error_sources", "unknown", "unknown_samples":
                 counts = getattr(account, name)
                 for key, number in each[name].items():
                     counts[key] = counts.get(key, 0) + number
+            for address, sub_agent, source, (newest, sample, before, sample_before) in each["samples"]:
+                agent = account.agents.get((address, sub_agent))
+                point = agent and agent.points.get(source)
+                if point is not None and newest >= account.points.kept_at[point]:
+                    if sample_before:
+                        account.kept.put(point, sample_before, before)
+                    account.kept.put(point, sample, newest)
             if each["groups"] == collector.traffic.groups.names:
                 collector.traffic.from_plain(each["traffic"])
 
