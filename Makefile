@@ -83,14 +83,16 @@ fuzz: venv ## mutated datagrams through both decoders (COUNT=10000000; a second 
 	@mkdir -p .cache
 	python tests/bench/fuzz_collector.py --count $(or $(COUNT),1000000) --resume .cache/fuzz-collector
 
+.PHONY: images
+images: venv ## the images and packages that demo and tests start from
+	@mkdir -p .cache
+	tests/images/engine.sh
+	tests/images/build.sh debian12 ubuntu1804 debian11 debian13
+	tests/demo/artefacts.sh
+
 .PHONY: test
-test: ## everything: lint, sanity, unit, web, molecule, acceptance
-	@started=$$SECONDS
-	for part in lint sanity unit web molecule acceptance; do
-	  printf '\n======== make %s [%d s]\n' "$$part" $$((SECONDS - started))
-	  $(MAKE) --no-print-directory "$$part"
-	done
-	printf '\n======== all of make test passed in %d s\n' $$((SECONDS - started))
+test: venv ## everything: lint, sanity, unit, web, molecule, acceptance
+	@tests/all.sh
 
 .PHONY: clean
 clean: ## remove what make made in the working tree (containers: make demo-down)

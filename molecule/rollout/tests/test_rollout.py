@@ -18,8 +18,8 @@ import pytest
 REPO = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 HOSTS = [f"rollout-{number}" for number in range(1, 6)]
-ADDRESS = {host: f"10.214.0.3{host[-1]}" for host in HOSTS}
-NOWHERE = json.dumps({"hsflowd_collectors": [{"ip": "10.214.0.99"}]})
+ADDRESS = {host: f"10.214.1.3{host[-1]}" for host in HOSTS}
+NOWHERE = json.dumps({"hsflowd_collectors": [{"ip": "10.214.1.99"}]})
 REAL_PACKAGE = bool(os.environ.get("HSFLOWD_DEB"))
 
 testinfra_hosts = ["rollout-1"]  # the tests look at all hosts themselves
@@ -97,7 +97,7 @@ def test_a_wrong_collector_stops_at_the_canary_which_goes_back(host):
         "rollout-1": "rolled back",
         **dict.fromkeys(HOSTS[1:], "not reached"),
     }
-    assert "sends to 10.214.0.99:6343 and not to this collector" in rows["rollout-1"]["reason"]
+    assert "sends to 10.214.1.99:6343 and not to this collector" in rows["rollout-1"]["reason"]
     assert [name for name, row in rows.items() if row["failed"]] == ["rollout-1"]
     assert re.search(r"^rollout-1 .*failed=1", output, re.M) and not re.search(r"^rollout-[2-5] .*failed=[1-9]", output, re.M)
     assert {name: state(name) for name in HOSTS[1:]} == {name: before[name] for name in HOSTS[1:]}
