@@ -94,6 +94,14 @@ images: venv ## the images and packages that demo and tests start from
 test: venv ## everything: lint, sanity, unit, web, molecule, acceptance
 	@tests/all.sh
 
+.PHONY: variables
+variables: venv ## write the tables of variables into the READMEs of the roles and docs/variables.md
+	@python tests/role_variables.py
+
+.PHONY: dist
+dist: venv ## build the tarball of the collection; the same sources give the same bytes
+	@python tests/packaging/dist.py
+
 .PHONY: clean
 clean: ## remove what make made in the working tree (containers: make demo-down)
 	@rm -rf .cache .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis .venv .venv-3.6 netviz-sflow-*.tar.gz
