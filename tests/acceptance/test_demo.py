@@ -226,11 +226,12 @@ def walk(datagram: bytes) -> set[tuple[str, int]]:
     return found
 
 
-def test_no_datagram_is_malformed(capture):
+def test_no_datagram_is_malformed(capture, agents):
     outside = ("-o", "sflow.enable_dissection:FALSE")
     rows = run("tshark", "-r", str(capture), *outside, "-T", "fields", "-e", "frame.number", "-e", "udp.payload").stdout
     frames = dict(row.split("\t") for row in rows.splitlines())
-    assert frames
+    senders = {".".join(str(byte) for byte in bytes.fromhex(payload)[8:12]) for payload in frames.values()}
+    assert senders == set(agents.values())
     readable = {
         frame
         for frame, payload in frames.items()
@@ -243,12 +244,13 @@ def test_no_datagram_is_malformed(capture):
     print(f"{len(frames)} datagrams walked, {len(readable)} of them read by tshark to the end")
 
 
-def test_tshark_and_the_collector_count_the_same(capture, agents):
+def test_tshark_and_the_collector_count_the_same(capture):
     readable = capture.with_suffix(".readable.pcap")
     run("tshark", "-r", str(capture), "-Y", "!_ws.malformed", "-F", "pcap", "-w", str(readable))
     try:
         independent = tshark_account(readable)
-        assert set(independent) == set(agents.values())
+        # With a real agent whose every datagram has a record that tshark does not know, there is nothing to compare.
+        assert len(independent) > 1
         assert our_account(readable) == independent
     finally:
         readable.unlink()
