@@ -136,6 +136,40 @@ def test_samples_of_a_duplicate_do_not_count():
     assert sum(entry[0] for second in bench.core.traffic.seconds.values() for entry in second.values()) == 400
 
 
+KINDS = {"Flow": lambda number: flow(number=number),
+         "Counter": lambda number: gen.counter_sample([gen.interface_counters(2)], number, (0, 2)),
+         "Notification": lambda number: gen.discard_sample([], number)}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("order, lost, duplicate, late", [
+    ([1, 2, 3, 4], 0, 0, 0),
+    ([1, 2, 5, 6], 2, 0, 0),
+    ([1, 2, 5, 3, 6], 1, 0, 1),
+    ([1, 2, 2, 3, 3, 4], 0, 2, 0),
+    ([1, 4, 4, 5], 2, 1, 0),
+    ([7, 5, 6, 8], 0, 0, 2),
+    ([500, 502, 1, 2, 4], 2, 0, 0),  # a restart: what was lost before stays lost
+    ([2 ** 32 - 2, 0, 1], 1, 0, 0),
+    ([1, 2 ** 31, 2 ** 31 + 2], 1, 0, 0),
+])
+def test_sample_numbers(kind, order, lost, duplicate, late, tmp_path):
+    bench = Bench()
+    for sequence, number in enumerate(order, 1):
+        bench.send(sequence, [KINDS[kind](number)])
+
+    def found(collector):
+        row = views.agents_row(collector.account, collector.account.by_number, T0)
+        return [row["sFlow%s%sSamples" % (kind, name)] for name in ("", "Lost", "Duplicate", "OutOfOrder")]
+    assert found(bench.core) == [len(order), lost, duplicate, late]
+    state.save(bench.core.account, str(tmp_path))
+    again = Bench()
+    state.load(again.core.account, str(tmp_path))
+    for sequence, number in enumerate([order[-1] + 5000, order[-1] + 5002], 1):  # the time between is not known
+        again.send(sequence, [KINDS[kind](number)])
+    assert found(again.core) == [len(order) + 2, lost + 1, duplicate, late]
+
+
 def test_two_hosts_with_one_agent_address():
     bench = Bench()
     for sequence in range(1, 20):

@@ -11,6 +11,7 @@ import random
 
 import pytest
 import sflow_generator as gen
+from sflow_collector import account as accounts
 from sflow_collector import core, state, views
 from test_collector_hostile import mutate, seeds
 
@@ -124,6 +125,28 @@ def test_rates_and_data_sources_that_change():
                                    place) for place in range(choice.randrange(5))]
         datagrams.append((gen.datagram("192.0.2.%d" % (number % 5), number // 5, samples), SOURCES[0], T0 + number))
     assert_equal(both(datagrams))
+
+
+def test_samples_out_of_order():
+    choice = random.Random(3)
+    datagrams = []
+    for number in range(1, 1500):
+        samples = []
+        for place in range(choice.randrange(5)):
+            sent = number * 4 + place - choice.choice((0, 0, 0, 0, 1, 4, 30, 200))
+            if choice.random() < 0.01:
+                sent = choice.randrange(1 << 32)
+            source = (0, choice.randrange(1, 4))
+            samples.append(choice.choice((
+                gen.flow_sample([], sent, source), gen.counter_sample([gen.port_name("x")], sent, source),
+                gen.counter_sample([gen.port_name("x")], sent, source, expanded=False),
+                gen.discard_sample([], sent, source))))
+        datagrams.append((gen.datagram("192.0.2.%d" % (number % 5), number // 5, samples), SOURCES[0], T0 + number))
+    trio = both(datagrams, batches={3, 500, 501})
+    assert_equal(trio)
+    account = trio[1].account
+    for kind in accounts.ORDERED:
+        assert all(map(sum, zip(*[account.sample_order(kind, point) for point in range(account.points.used)]))), kind
 
 
 def test_many_samples_and_records():

@@ -28,12 +28,17 @@ DESCRIBE_MS = 60000  # how long the name and speed of a data source are taken as
 SHARED_MS = 300000  # two sources that interleave within this time share the agent address
 INTERVALS = 8  # polling intervals remembered per data source
 MIN_INTERVAL_MS = 100  # closer counter samples belong to the same poll
+SAMPLE_WINDOW = 64  # a sample whose number is so far back is out of order; further back, the numbers begin anew
 RATES = 4  # earlier sampling rates remembered per data source
+
+#: Kinds of samples that have numbers of their own, with the column that counts them.
+ORDERED = {"flow": "flows", "counter": "counters", "discard": "discards"}
 
 STREAM_COLUMNS = (sequence.COLUMNS + " source_high:Q source_low:Q high:Q low:Q sub_agent:I agent:I first:q since:q last_flow:q last_counter:q "
                   "datagrams:q bytes:q flows:q counters:q discards:q")
 POINT_COLUMNS = ("agent:I source:Q rate:I rates:I*%d rate_changes:I pool:I drops:I flows:q counters:q discards:q "
-                 "flow_base:I flow_top:I last_counter:q intervals:q*%d polls:q " % (RATES, INTERVALS)
+                 "last_counter:q intervals:q*%d polls:q " % (RATES, INTERVALS)
+                 + "".join("%s_base:I %s_top:I %s_late:I %s_twice:I " % ((kind,) * 4) for kind in ORDERED)
                  + kept.COLUMNS)
 SUMS = ("lost", "out_of_order", "duplicates", "restarts", "datagrams", "bytes", "flows", "counters", "discards")
 
@@ -72,6 +77,8 @@ class Account:
         self.streams = Table(max_agents + max_agents // 2 + MAX_STREAMS, STREAM_COLUMNS)
         self._sum_columns = [(name, getattr(self.streams, name)) for name in SUMS]
         self.points = Table(4 * max_agents + MAX_POINTS, POINT_COLUMNS)
+        self._orders = {kind: [getattr(self.points, name) for name in (
+            seen, kind + "_base", kind + "_top", kind + "_late", kind + "_twice")] for kind, seen in ORDERED.items()}
         self.kept = kept.KeptSamples(self.points)
         self.names = {}  # row of points -> (name, speed, time of the counter sample that said so)
         self.datagrams = self.bytes = 0
@@ -119,19 +126,20 @@ class Account:
                 if point is not None:
                     self.flow(point, words["sequence"], words["rate"], words["pool"], words["drops"])
             elif sample.kind == wire.COUNTERS:
-                self.counter_sample(row, agent, sample.source, data, sample.start - 4, sample.end, now)
+                self.counter_sample(row, agent, sample.source, words["sequence"], data, sample.start - 4, sample.end,
+                                    now)
             else:
                 streams.discards[row] += 1
                 if point is not None:
-                    self.points.discards[point] += 1
+                    self.discard(point, words["sequence"])
 
-    def counter_sample(self, row, agent, source, data, start, end, now):
+    def counter_sample(self, row, agent, source, number, data, start, end, now):
         """A counter sample of a data source; from start, the number of its records, to end."""
         self.streams.counters[row] += 1
         self.streams.last_counter[row] = now
         point = self.point(agent, source)
         if point is not None:
-            self.poll(point, now)
+            self.poll(point, number, now)
             self.keep(agent, point, data, start, end, now)
 
     def error(self, reason, source):
@@ -168,18 +176,51 @@ class Account:
         return row
 
     def flow(self, point, number, rate, pool, drops):
-        """A flow sample of a data source. Samples lost are flow_top - flow_base + 1 - flows."""
+        """A flow sample of a data source."""
         points = self.points
         if not points.flows[point]:
-            points.flow_base[point] = points.flow_top[point] = number
             points.rate[point] = rate
-        elif 0 < (number - points.flow_top[point]) & sequence.MASK < 1 << 31:
-            points.flow_top[point] = number
+        self.order("flow", point, number)
         if points.rate[point] != rate:
             self.change_rate(point, rate)
         points.flows[point] += 1
         points.pool[point] = pool
         points.drops[point] = drops
+
+    def discard(self, point, number):
+        """A discarded-packet sample of a data source."""
+        self.order("discard", point, number)
+        self.points.discards[point] += 1
+
+    def order(self, kind, point, number):
+        """Where the number of a sample stands among those before it; to be called before the sample is counted.
+
+        From base to top are the numbers that should have been seen. When they begin anew, base moves along, so that
+        the distance, and what sample_order() makes of it, stays.
+        """
+        seen, base, top, late, twice = self._orders[kind]
+        if not seen[point]:
+            base[point] = top[point] = number
+            return
+        step = (number - top[point]) & sequence.MASK
+        behind = (top[point] - number) & sequence.MASK
+        if 0 < step <= sequence.MAX_GAP:
+            top[point] = number
+        elif not step:
+            twice[point] = (twice[point] + 1) & sequence.MASK
+        elif behind < SAMPLE_WINDOW:
+            late[point] = (late[point] + 1) & sequence.MASK
+            if behind > (top[point] - base[point]) & sequence.MASK:
+                base[point] = number
+        else:
+            base[point] = (base[point] + number - top[point] - 1) & sequence.MASK
+            top[point] = number
+
+    def interrupted(self, point):
+        """What was sent in between was not to be seen: the numbers of a data source's samples begin anew."""
+        for _seen, base, top, _late, _twice in self._orders.values():
+            base[point] = (base[point] + (1 << 31)) & sequence.MASK
+            top[point] = (top[point] + (1 << 31)) & sequence.MASK
 
     def change_rate(self, point, rate):
         """Note a new sampling rate and remember the one before."""
@@ -188,9 +229,10 @@ class Account:
         points.rate_changes[point] = (points.rate_changes[point] + 1) & sequence.MASK
         points.rate[point] = rate
 
-    def poll(self, point, now):
+    def poll(self, point, number, now):
         """A counter sample of a data source arrived."""
         points = self.points
+        self.order("counter", point, number)
         passed = now - points.last_counter[point]
         if points.counters[point] and passed >= MIN_INTERVAL_MS:
             points.intervals[point * INTERVALS + points.polls[point] % INTERVALS] = passed
@@ -321,13 +363,13 @@ class Account:
         middle = len(seen) // 2
         return seen[middle] if len(seen) % 2 else (seen[middle - 1] + seen[middle]) / 2.0
 
-    def lost_flows(self, point):
-        """Flow samples that their own sequence numbers say are missing."""
-        points = self.points
-        if not points.flows[point]:
-            return 0
-        expected = ((points.flow_top[point] - points.flow_base[point]) & sequence.MASK) + 1
-        return max(0, expected - points.flows[point]) if expected < 1 << 31 else 0
+    def sample_order(self, kind, point):
+        """(lost, duplicate, out of order): what the numbers of a data source's samples of a kind say."""
+        seen, base, top, late, twice = [column[point] for column in self._orders[kind]]
+        if not seen:
+            return 0, 0, 0
+        expected = ((top - base) & sequence.MASK) + 1
+        return max(0, expected - (seen - twice)) if expected < 1 << 31 else 0, twice, late
 
     def previous_rates(self, point):
         """Earlier sampling rates of a data source, newest first."""

@@ -39,11 +39,15 @@ class Api:
 
     def __call__(self, request):
         self.requests += 1
-        self.refresh(request.path.startswith(WITH_SAMPLES))
         handler = self.paths.get(request.path)
-        if handler is not None:
+        if handler in (self.version, self.healthz, self.status, self.apps, self.groups):
             return handler(request)
         parts = request.path.strip("/").split("/")
+        if handler is None and parts[0] not in ("metric", "dump"):
+            return self.file(request)
+        self.refresh(request.path.startswith(WITH_SAMPLES))
+        if handler is not None:
+            return handler(request)
         if parts[-1] == "json" and parts[0] == "metric" and len(parts) == 3:
             return self.json(views.metric(self.core, parts[1]))
         if parts[-1] == "json" and parts[0] == "metric" and len(parts) == 4:

@@ -495,9 +495,9 @@ class _Batch:
             self._counter_points()
         if len(self.discards):
             self._walk_records(self.discards, _FLOW_KINDS)
-            for point in self.point[self.discards].tolist():
+            for point, sent in zip(self.point[self.discards].tolist(), self.words[self.discards, 2].tolist()):
                 if point >= 0:
-                    account.points.discards[point] += 1
+                    account.discard(point, sent)
 
     def _count_per_stream(self, per_datagram, counts, last):
         """Add the samples of every datagram to its stream, and note when the stream last had one."""
@@ -542,7 +542,7 @@ class _Batch:
         before[1:] = number[:-1]
         before[begin[1:]] = number[end[:-1] - 1]
         before[begin[starts]] = points.flow_top[rows]
-        odd = (number - before - np.uint32(1) >= np.uint32((1 << 31) - 1)) | (rate != points.rate[point])
+        odd = (number - before - np.uint32(1) >= np.uint32(sequence.MAX_GAP)) | (rate != points.rate[point])
         odd[begin[starts]] |= points.flows[rows] == 0
         usual = np.ones(len(starts), bool)
         if odd.any():
@@ -562,15 +562,20 @@ class _Batch:
         points = self.decoder.points
         which = self.counters[self.point[self.counters] >= 0]
         point = self.point[which]
+        number = self.words[which, 2]
         order = np.argsort(point, kind="mergesort")
-        twice = np.zeros(len(point), bool)
+        first = points.counters[point] == 0
+        odd = ~first & (number - points.counter_top[point] - np.uint32(1) >= np.uint32(sequence.MAX_GAP))
         same = point[order[1:]] == point[order[:-1]]
         if same.any():
-            twice[order[1:]] |= same
-            twice[order[:-1]] |= same
-            for place in which[twice].tolist():
+            odd[order[1:]] |= same
+            odd[order[:-1]] |= same
+        if odd.any():
+            for place in which[odd].tolist():
                 self._counter_sample(place)
-            which, point = which[~twice], point[~twice]
+            which, point, number, first = (each[~odd] for each in (which, point, number, first))
+        points.counter_top[point] = number
+        points.counter_base[point[first]] = number[first]
         now = self.times[self.of[which]]
         passed = now - points.last_counter[point]
         counted = (points.counters[point] > 0) & (passed >= accounts.MIN_INTERVAL_MS)
@@ -587,7 +592,7 @@ class _Batch:
         """One counter sample by the account's own methods."""
         account, point = self.account, int(self.point[place])
         now = int(self.times[self.of[place]])
-        account.poll(point, now)
+        account.poll(point, int(self.words[place, 2]), now)
         account.keep(account.by_number[account.points.agent[point]], point, self.memory.view,
                      int(self.body[place]) - 4, int(self.end[place]), now)
 

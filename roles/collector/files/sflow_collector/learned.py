@@ -23,7 +23,7 @@ MAX_LAYOUTS = 1024
 MAX_FORMS = 6  # layouts with the same tag and length
 BUDGET = 256  # layouts learned at the start, and one more with every 100 datagrams
 REMEMBER_ONE_IN = 8  # packets of which one goes into the ring of the traffic, for all of them
-MASK = sequence.MASK
+MASK, MAX_GAP = sequence.MASK, sequence.MAX_GAP
 
 _FOUR = struct.Struct(">II4sIIII")
 _SIX = struct.Struct(">II16sIIII")
@@ -205,8 +205,8 @@ class LearnedCollector(Collector):
             for tag in layout.unknown:
                 accounts.count(account.unknown, tag)
             if layout.fields is None:
-                account.counter_sample(row, agent, self._source(data, start, layout), data,
-                                       start + (12 if layout.expanded else 8), position, now)
+                account.counter_sample(row, agent, self._source(data, start, layout),
+                                       int.from_bytes(data[start:start + 4], "big"), data, start + (12 if layout.expanded else 8), position, now)
                 continue
             if layout.expanded:
                 number, high, low, rate, pool, drops, size, protocol, one, other = layout.fields.unpack_from(data, start)
@@ -215,7 +215,7 @@ class LearnedCollector(Collector):
                 number, name, rate, pool, drops, size, protocol, one, other = layout.fields.unpack_from(data, start)
                 name = (name >> 24) << 32 | name & 0xFFFFFF
             flows += 1
-            if name == run_source and rate == run_rate and 0 < (number - top) & MASK < 1 << 31:
+            if name == run_source and rate == run_rate and 0 < (number - top) & MASK <= MAX_GAP:
                 run += 1
                 top = number
             else:
@@ -227,7 +227,7 @@ class LearnedCollector(Collector):
                     point = account.point(agent, name)
                 if point is not None:
                     if rate == table.rate[point] and table.flows[point] and (
-                            0 < (number - table.flow_top[point]) & MASK < 1 << 31):
+                            0 < (number - table.flow_top[point]) & MASK <= MAX_GAP):
                         run, top, run_source, run_rate = 1, number, name, rate
                     else:
                         account.flow(point, number, rate, pool, drops)

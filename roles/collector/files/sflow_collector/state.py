@@ -95,6 +95,8 @@ def _restore_agent(each, account, add):
         if add and known:
             values = _together(points.row(row), values, ("flows", "counters", "discards"), "last_counter")
         points.fill(row, dict(values, agent=agent.number))
+        if not add:
+            account.interrupted(row)
         if name is not None or speed is not None:
             account.names[row] = name, speed, 0
 

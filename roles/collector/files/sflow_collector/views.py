@@ -174,19 +174,18 @@ def agents_row(account, members, now):
         "sFlowDatagramsLost": max(0, total["lost"]), "sFlowDatagramsOutOfOrder": total["out_of_order"],
         "sFlowDatagramsDuplicates": total["duplicates"],
     }
-    figures = {
-        "Flow": {"Samples": total["flows"], "Drops": sum(points.drops[point] for point in sources),
-                 "LostSamples": sum(account.lost_flows(point) for point in sources),
-                 "Datasources": sum(1 for point in sources if points.flows[point])},
-        "Counter": {"Samples": total["counters"],
-                    "Datasources": sum(1 for point in sources if points.counters[point])},
-        "Notification": {"Samples": total["discards"],
-                         "Datasources": sum(1 for point in sources if points.discards[point])},
-    }
-    for kind, known in figures.items():
-        for name in "Samples", "Drops", "LostSamples", "DuplicateSamples", "OutOfOrderSamples", "Datasources":
-            if (kind, name) != ("Counter", "Drops"):
-                out["sFlow%s%s" % (kind, name)] = known.get(name, 0)
+    for title, kind, seen in ("Flow", "flow", "flows"), ("Counter", "counter", "counters"), (
+            "Notification", "discard", "discards"):
+        name = "sFlow" + title
+        out[name + "Samples"] = total[seen]
+        if kind != "counter":
+            out[name + "Drops"] = sum(points.drops[point] for point in sources) if kind == "flow" else 0
+        counted = getattr(points, seen)
+        sending = [point for point in sources if counted[point]]
+        orders = [account.sample_order(kind, point) for point in sending]
+        for place, what in enumerate(("Lost", "Duplicate", "OutOfOrder")):
+            out["%s%sSamples" % (name, what)] = sum(order[place] for order in orders)
+        out[name + "Datasources"] = len(sending)
     return out
 
 
