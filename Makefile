@@ -22,6 +22,10 @@ $(VENV)/.ready: requirements.txt
 .PHONY: venv
 venv: $(VENV)/.ready ## make the virtual environment .venv
 
+.PHONY: lock
+lock: ## settle the versions of requirements.in, with hashes, in requirements.txt (ARGS=--upgrade for newer ones)
+	@tests/lock.sh $(ARGS)
+
 .PHONY: demo
 demo: venv ## bring a demo fleet up on this machine, deploy to it, prove it
 	@mkdir -p .cache

@@ -20,7 +20,7 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 echo "==> installing the tools of requirements.txt into $venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement requirements.txt \
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt \
   2> >(grep -v 'is ignored: it is neither a file nor a directory' >&2)
 # The `ansible` bundle keeps its collections in site-packages/ansible_collections: ours joins them there.
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
