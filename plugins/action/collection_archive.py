@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.netviz.sflow.plugins.plugin_utils import _archive
 
-SPEC = {
+SPEC: dict[str, dict[str, Any]] = {
     "names": {"type": "list", "elements": "str", "required": True},
     "dest": {"type": "path", "required": True},
 }
@@ -22,7 +23,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         _result, arguments = self.validate_argument_spec(SPEC)
         changed, archives = False, []
@@ -48,7 +49,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"{error.filename}: {error.strerror}.") from error
         return {"changed": changed, "archives": archives}
 
-    def write(self, path, data):
+    def write(self, path: str, data: bytes) -> bool:
         """Whether the file differs; it is replaced in one step, and not in check mode."""
         if os.path.exists(path):
             with open(path, "rb") as handle:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
+from typing import Any
 from urllib.parse import quote
 
 from ansible.errors import AnsibleFilterError
@@ -26,9 +27,16 @@ DISTRIBUTION_PACKAGES = {
 UPSTREAM = "https://github.com/sflow/host-sflow"
 
 
-def sflow_bundle_packages(platforms, architectures, version="auto", release_url=_hsflowd.RELEASE_URL, sums=None):
+def sflow_bundle_packages(
+    platforms: list[str],
+    architectures: list[str],
+    version: str = "auto",
+    release_url: str = _hsflowd.RELEASE_URL,
+    sums: dict[str, str] | None = None,
+) -> list[dict[str, str]]:
     """The packages of hsflowd for these: [{platform, architecture, version, asset, url, sha256, file}]."""
-    found, problems = [], []
+    found: list[dict[str, str]] = []
+    problems: list[str] = []
     for platform in platforms:
         for architecture in architectures:
             source, release, wrong = _hsflowd._source(
@@ -54,7 +62,7 @@ def sflow_bundle_packages(platforms, architectures, version="auto", release_url=
     return found
 
 
-def sflow_bundle_digests(directory, without=()):
+def sflow_bundle_digests(directory: str, without: tuple[str, ...] = ()) -> dict[str, str]:
     """The sha256 of every file below a directory, by its path there: sorted, so that the same files give the same list."""
     found = {}
     for where, _directories, names in os.walk(os.path.expanduser(str(directory))):
@@ -71,7 +79,12 @@ def sflow_bundle_digests(directory, without=()):
     return dict(sorted(found.items()))
 
 
-def sflow_bundle_bom(packages, collections, digests, image=None):
+def sflow_bundle_bom(
+    packages: list[dict[str, str]],
+    collections: list[dict[str, Any]],
+    digests: dict[str, str],
+    image: dict[str, str] | None = None,
+) -> dict[str, Any]:
     """The bill of materials as CycloneDX 1.5: what the roles install, from where, and the checksum of each file."""
     components = [_package(one, digests) for one in packages]
     components += [_collection(one) for one in collections]
@@ -100,20 +113,20 @@ def sflow_bundle_bom(packages, collections, digests, image=None):
     }
 
 
-def _component(kind, name, version, purl, **more):
+def _component(kind: str, name: str, version: str | None, purl: str, **more: Any) -> dict[str, Any]:
     told = {"version": str(version)} if version else {}
-    return dict({"type": kind, "bom-ref": purl, "name": name, "purl": purl}, **told, **more)
+    return {"type": kind, "bom-ref": purl, "name": name, "purl": purl, **told, **more}
 
 
-def _hashes(digest):
+def _hashes(digest: str | None) -> dict[str, Any]:
     return {"hashes": [{"alg": "SHA-256", "content": digest}]} if digest else {}
 
 
-def _file(path, **more):
+def _file(path: str, **more: str) -> list[dict[str, str]]:
     return [{"name": f"netviz.sflow:{key}", "value": str(value)} for key, value in {"file": path, **more}.items()]
 
 
-def _package(one, digests):
+def _package(one: dict[str, str], digests: dict[str, str]) -> dict[str, Any]:
     purl = f"pkg:deb/sflow/hsflowd@{quote(one['version'], safe='')}?arch={one['architecture']}&distro={one['platform']}"
     url = dict(_hashes(digests.get(one["file"])), type="distribution", url=one["url"])
     return _component(
@@ -127,10 +140,12 @@ def _package(one, digests):
     )
 
 
-def _collection(one):
+def _collection(one: dict[str, Any]) -> dict[str, Any]:
     # There is no type of package URL for collections of Ansible.
     purl = f"pkg:generic/{one['name']}@{quote(one['version'], safe='')}"
-    more = {"licenses": [{"license": {"id": name}} for name in one["license"]]} if one["license"] else {}
+    more: dict[str, Any] = {}
+    if one["license"]:
+        more["licenses"] = [{"license": {"id": name}} for name in one["license"]]
     if one["source"]:
         more["externalReferences"] = [{"type": "vcs", "url": one["source"]}]
     return _component(
@@ -144,7 +159,7 @@ def _collection(one):
     )
 
 
-def _image(one, digests):
+def _image(one: dict[str, str], digests: dict[str, str]) -> dict[str, Any]:
     name, _at, digest = one["name"].partition("@")
     base, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:
@@ -160,7 +175,7 @@ def _image(one, digests):
     )
 
 
-def _from_distribution(platforms):
+def _from_distribution(platforms: list[str]) -> list[dict[str, Any]]:
     found = []
     for platform in platforms:
         vendor = platform.rstrip("0123456789")
@@ -188,7 +203,7 @@ def _from_distribution(platforms):
 
 
 class FilterModule:
-    def filters(self):
+    def filters(self) -> dict[str, Any]:
         return {
             "sflow_bundle_packages": sflow_bundle_packages,
             "sflow_bundle_digests": sflow_bundle_digests,

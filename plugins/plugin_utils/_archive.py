@@ -15,6 +15,7 @@ import io
 import json
 import os
 import tarfile
+from typing import Any
 
 # What may be missing: the bundle `ansible` installs collections without their tests and settings of development tools.
 NEEDED = ("plugins/", "roles/", "playbooks/", "meta/")
@@ -41,17 +42,18 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def about(directory: str) -> dict:
+def about(directory: str) -> dict[str, Any]:
     """What MANIFEST.json says about the collection."""
     try:
-        return json.loads(read(directory, "MANIFEST.json"))["collection_info"]
+        found: dict[str, Any] = json.loads(read(directory, "MANIFEST.json"))["collection_info"]
+        return found
     except FileNotFoundError as error:
         raise ArchiveError(
             f"{directory} is no installed collection: it has no MANIFEST.json. Build and install the collection first."
         ) from error
 
 
-def listing(directory: str, ordered: bool = False) -> tuple[bytes, bytes, list[dict]]:
+def listing(directory: str, ordered: bool = False) -> tuple[bytes, bytes, list[dict[str, Any]]]:
     """MANIFEST.json, FILES.json and the entries of the latter that are there, each compared with its checksum."""
     about(directory)
     manifest, files = read(directory, "MANIFEST.json"), read(directory, "FILES.json")
