@@ -277,7 +277,7 @@ def main(arguments=None):
         parser.error("--version must look like 2.0.53-1, not %s" % options.version)
     os.makedirs(options.out, exist_ok=True)
     path = os.path.join(options.out, asset_name(options.version, options.platform, options.arch))
-    temporary = path + ".new"
+    temporary = "%s.%d" % (path, os.getpid())  # several may build the same package at a time
     with open(temporary, "wb") as handle:
         handle.write(package(options.version, options.platform, options.arch))
     os.replace(temporary, path)
