@@ -192,9 +192,74 @@ def test_an_agent_that_moves_to_another_source_is_not_shared():
 def test_an_agent_that_sends_twice_over_two_ways_is_not_shared():
     bench = Bench()
     for sequence in range(1, 20):
-        bench.send(sequence)
-        bench.send(sequence, source=OTHER, after=0)
-    assert not bench.row()["shared"] and len(bench.row()["sources"]) == 2
+        bench.send(sequence, [flow(number=sequence)])
+        bench.send(sequence, [flow(number=sequence)], source=OTHER, after=0)
+    row = bench.row()
+    assert not row["shared"] and len(row["sources"]) == 2
+    assert bench.figures() == (38, 0, 0, 19, 0) and row["flow_samples"] == 19
+
+
+@pytest.mark.parametrize("lost", [0, 30])
+@pytest.mark.parametrize("stretch", [1, 7, 63])
+def test_one_agent_that_speaks_from_two_sources(lost, stretch):
+    """It takes turns between them, or keeps to one for a while: nothing is lost but what is."""
+    bench, choice = Bench(), random.Random(3)
+    missing = set(choice.sample(range(2, 1000), lost))
+    for sequence in range(1, 1001):
+        bench.now += 100
+        if sequence not in missing:
+            bench.send(sequence, source=OTHER if sequence // stretch % 2 else SOURCE, after=0)
+    assert bench.figures() == (1000 - lost, lost, 0, 0, 0) and not bench.row()["shared"]
+    start = bench.now
+    for sequence in range(1, 201):
+        bench.now += 100
+        bench.send(sequence, source=SOURCE if sequence // stretch % 2 else OTHER, after=0, uptime=bench.now - start)
+    assert bench.figures() == (1200 - lost, lost, 0, 0, 1) and not bench.row()["shared"]
+
+
+@pytest.mark.parametrize("rates", [(1, 1), (1, 3), (2, 5)])
+@pytest.mark.parametrize("booted", [1, 300, 1900, 60000])
+@pytest.mark.parametrize("ahead", [0, 1, 40, 5000])
+def test_hosts_alike_with_one_agent_address(rates, booted, ahead):
+    """Clones that were booted together: an alarm, and next to no loss until their numbers contradict each other."""
+    bench, sequences = Bench(), [0, ahead]
+    for turn in range(1, 2000):
+        for host, source in enumerate((SOURCE, OTHER)):
+            bench.now += 7
+            if turn % rates[host] == 0:
+                sequences[host] += 1
+                bench.send(sequences[host], source=source, after=0, uptime=100000 + bench.now - T0 + host * booted)
+    row = bench.row()
+    assert row["shared"] and row["lost"] <= 64 and row["restarts"] == 0
+    assert row["duplicates"] <= 128 and row["datagrams"] == sum(sequences) - ahead
+
+
+def test_a_source_that_goes_on_alone_keeps_the_sequence():
+    bench = Bench()
+    for sequence in range(1, 21):
+        bench.send(sequence, source=OTHER if sequence % 2 else SOURCE)
+    for sequence in range(21, 1021):
+        bench.send(sequence + sequence // 500, source=OTHER, after=1000)
+    assert bench.figures() == (1020, 2, 0, 0, 0)
+    streams = bench.core.account.streams
+    assert sum(streams.several[row] for row in range(streams.used)) == 1  # the one that is heard is usual again
+    for sequence in range(1023, 1033):
+        bench.send(sequence, source=OTHER if sequence % 2 else SOURCE)
+    assert bench.figures() == (1030, 2, 0, 0, 0) and not bench.row()["shared"]
+
+
+def test_two_ways_survive_in_the_state(tmp_path):
+    bench = Bench()
+    for sequence in range(1, 21):
+        bench.send(sequence, source=OTHER if sequence % 2 else SOURCE)
+    state.save(bench.core.account, str(tmp_path))
+    again = Bench()
+    again.now = bench.now
+    assert state.load(again.core.account, str(tmp_path))
+    assert not again.row()["shared"]
+    for sequence in range(51, 71):
+        again.send(sequence, source=OTHER if sequence % 2 else SOURCE)
+    assert again.figures() == (40, 0, 0, 0, 0) and not again.row()["shared"]
 
 
 def test_two_hosts_behind_one_source():

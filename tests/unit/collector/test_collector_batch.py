@@ -107,6 +107,29 @@ def test_loss_order_duplicates_and_restarts():
     assert all(sum(each[name] for each in sums) for name in ("lost", "out_of_order", "duplicates", "restarts"))
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_agents_that_speak_from_several_sources(seed):
+    """Agents take turns between sources, two hosts share an agent address, sources fall silent and come back."""
+    choice, now, datagrams = random.Random(seed), T0, []
+    hosts = [[choice.randrange(6), choice.randrange(300), T0 - choice.choice((0, 500, 100000)), choice.sample(SOURCES, 2)]
+             for _unused in range(12)]
+    for number in range(4000):
+        now += choice.choice((1, 20, 200) if choice.random() < 0.999 else (100000, 400000))
+        host = choice.choice(hosts)
+        host[1] += choice.choice((1, 1, 1, 1, 1, 2, 0, -3, 90) if choice.random() < 0.1 else (1,))
+        if choice.random() < 0.002:
+            host[1], host[2] = 1, now
+        late = choice.choice((0, 0, 0, 400))
+        uptime = max(0, now - host[2] - late)
+        sample = gen.flow_sample([], number)
+        datagrams.append((gen.datagram("192.0.2.%d" % host[0], max(0, host[1]), [sample], uptime=uptime),
+                          host[3][choice.random() < 0.3], now))
+    trio = both(datagrams, batches=set(choice.sample(range(4000), 40)))
+    assert_equal(trio)
+    assert any(trio[1].account.shared(agent, now) for agent in trio[1].account.by_number)
+    assert [trio[1].account.shared(agent, now) for agent in trio[1].account.agents.values()]
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_mutated(seed, tmp_path):
     choice = random.Random(seed)

@@ -34,8 +34,8 @@ RATES = 4  # earlier sampling rates remembered per data source
 #: Kinds of samples that have numbers of their own, with the column that counts them.
 ORDERED = {"flow": "flows", "counter": "counters", "discard": "discards"}
 
-STREAM_COLUMNS = (sequence.COLUMNS + " source_high:Q source_low:Q high:Q low:Q sub_agent:I agent:I first:q since:q last_flow:q last_counter:q "
-                  "datagrams:q bytes:q flows:q counters:q discards:q")
+STREAM_COLUMNS = (sequence.COLUMNS + " source_high:Q source_low:Q high:Q low:Q sub_agent:I agent:I life:I several:B "
+                  "first:q since:q last_flow:q last_counter:q datagrams:q bytes:q flows:q counters:q discards:q")
 POINT_COLUMNS = ("agent:I source:Q rate:I rates:I*%d rate_changes:I pool:I drops:I flows:q counters:q discards:q "
                  "last_counter:q intervals:q*%d polls:q " % (RATES, INTERVALS)
                  + "".join("%s_base:I %s_top:I %s_late:I %s_twice:I " % ((kind,) * 4) for kind in ORDERED)
@@ -51,7 +51,7 @@ class Agent:
     """One agent address and sub-agent."""
 
     __slots__ = ("number", "address", "sub_agent", "streams", "points", "identities", "host_record", "host_times",
-                 "retired", "first")
+                 "retired", "first", "apart")
 
     def __init__(self, number, address, sub_agent, now):
         self.number = number
@@ -62,6 +62,7 @@ class Agent:
         self.points = {}  # data source -> row of Account.points
         self.identities = None  # {(host name, uuid): [first, last]}
         self.host_record = self.host_times = None  # the newest of them as it came, and its times
+        self.apart = False  # its sources have shown to be different hosts
         self.retired = None  # sums of streams whose row was given to another source
 
 
@@ -101,7 +102,7 @@ class Account:
         row = self.stream(source, datagram.agent, datagram.sub_agent, now)
         if row is None:
             return None
-        fresh = sequence.advance(self.streams, row, datagram.sequence, datagram.uptime, now)
+        fresh = self.advance(row, datagram.sequence, datagram.uptime, now)
         self.touch(row, length, now)
         if not fresh:
             return None
@@ -151,6 +152,67 @@ class Account:
         """The row of a stream, made when it is new; None when there is no room for it."""
         row = self.stream_rows.get((source, address, sub_agent))
         return self._new_stream(source, address, sub_agent, now) if row is None else row
+
+    def advance(self, row, number, uptime, now):
+        """Take note of the number of a datagram; False when it was seen before.
+
+        An agent that speaks from one address has its sequence in the row of that stream. When it speaks from several,
+        what comes from one may go on with the sequence of another: one host with two ways to here, which loses
+        nothing and shares nothing. Two hosts that use one agent address have sequences that do not go together.
+        """
+        streams = self.streams
+        if not streams.several[row]:
+            return sequence.advance(streams, row, number, uptime, now)
+        agent = self.by_number[streams.agent[row]]
+        rows = [each for _source, each in agent.streams]
+        self.wake(agent)
+        of = streams.life[row]
+        if of != row and now - streams.last[of] > SHARED_MS:  # whose sequence this was is gone
+            sequence.move(streams, of, row)
+            for each in rows:
+                if streams.life[each] == of:
+                    streams.life[each] = row
+            streams.life[of] = of
+            of = row
+        if all(each == row or now - streams.last[each] > SHARED_MS for each in rows):
+            streams.several[row] = 0
+            return sequence.advance(streams, row, number, uptime, now)
+        joint = of != row or any(streams.life[each] == row for each in rows if each != row)
+        fits = sequence.belongs(streams, of, number, uptime, now, joint)
+        if fits is False and joint:
+            self._separate(agent)
+            of = row
+        elif not fits:
+            other = [each for each in {streams.life[each] for each in rows} if each != of
+                     and sequence.belongs(streams, each, number, uptime, now)]
+            if other:
+                if of == row and streams.running[row]:
+                    restarted = abs(now - uptime - sequence.booted(streams, row)) > sequence.BOOT_TOLERANCE_MS
+                    streams.restarts[row] += restarted
+                    streams.running[row] = 0
+                of = streams.life[row] = min(other)
+                streams.check_top[of], streams.check_uptime[of] = streams.top[of], streams.uptime[of]
+            elif of != row:
+                of = streams.life[row] = row
+        fresh = sequence.advance(streams, of, number, uptime, now)
+        if of != row or joint:
+            sequence.check(streams, of)
+        if of != row:
+            streams.heard[of] = now
+        return fresh
+
+    def wake(self, agent):
+        """Look at the sequences of all sources of an agent together from now on."""
+        for _source, row in agent.streams:
+            self.streams.several[row] = not agent.apart
+
+    def _separate(self, agent):
+        """The sources of an agent are two hosts: each has a sequence of its own, which begins anew, for good."""
+        streams = self.streams
+        agent.apart = True
+        for _source, row in agent.streams:
+            streams.several[row] = streams.running[row] = 0
+            streams.life[row] = row
 
     def touch(self, row, length, now):
         """A datagram of this stream arrived."""
@@ -297,6 +359,9 @@ class Account:
         streams.high[row], streams.low[row] = _HALVES.unpack(address)
         streams.sub_agent[row] = sub_agent
         streams.agent[row] = agent.number
+        streams.life[row] = row  # the row that has its sequence
+        if len(agent.streams) > 1:
+            self.wake(agent)
         streams.first[row] = streams.since[row] = streams.last[row] = now
         return row
 
@@ -313,6 +378,9 @@ class Account:
         for name in SUMS:
             agent.retired[name] += values[name]
         agent.streams.remove((source, row))
+        for _source, each in agent.streams:
+            if streams.life[each] == row:
+                streams.life[each] = each
         self.moves += 1
         del self.stream_rows[source, agent.address, agent.sub_agent]
         for name, value in values.items():
@@ -338,18 +406,11 @@ class Account:
         """Whether two hosts speak for this agent: sources or identities that interleave, not follow each other."""
         streams = self.streams
         if len(agent.streams) > 1:
-            spans = [(streams.since[row], streams.last[row], row) for _source, row in agent.streams]
-            if any(not self._same_life(one[2], other[2]) for one, other in _interleaving(spans, now)):
+            spans = [(streams.since[row], streams.last[row], streams.life[row]) for _source, row in agent.streams]
+            if any(one[2] != other[2] for one, other in _interleaving(spans, now)):
                 return True
         return bool(agent.identities) and len(agent.identities) > 1 and any(
             _interleaving([tuple(times) for times in agent.identities.values()], now))
-
-    def _same_life(self, row, other):
-        """Whether two sources are one agent that sends everything twice, over two ways: same boot, same sequence."""
-        streams = self.streams
-        boots = [streams.last[each] - streams.uptime[each] for each in (row, other)]
-        apart = (streams.top[row] - streams.top[other] + sequence.WINDOW) & sequence.MASK
-        return abs(boots[0] - boots[1]) <= sequence.BOOT_TOLERANCE_MS and apart <= 2 * sequence.WINDOW
 
     def polling_interval(self, point):
         """The median of the last intervals between counter samples in milliseconds, None before the second."""

@@ -9,7 +9,7 @@ So the loop is turned inside out: every step of the decoding is done for all dat
  1. Headers. One gather takes ten words at the start of every datagram; comparisons on columns find the bad ones.
  2. Streams. A hash over (source, agent, sub-agent) leads to a row of the account; unknown keys take the way through
     the account's dict. Sorted by row, the difference to the sequence number before is +1 nearly always; only streams
-    with another step go through sequence.advance, datagram by datagram.
+    with another step go through Account.advance, datagram by datagram.
  3. Samples, in lockstep: step k looks at the k-th sample of every datagram that has one, checks that it ends inside
     the datagram, and moves on by its length. What comes out is one position per sample, in order of arrival.
  4. Sample headers: one gather for all of them; plain and expanded formats differ only in which word is which.
@@ -199,7 +199,10 @@ class _Batch:
         before[1:], before_time[1:] = seen[:-1], times[:-1]
         before[starts], before_time[starts] = streams.top[rows[starts]], streams.last[rows[starts]]
         odd = (seen - before != 1) | (times - before_time > accounts.SHARED_MS)
-        odd[starts] |= streams.running[rows[starts]] == 0
+        first = rows[starts]
+        for row in first[streams.several[first] != 0].tolist():
+            self.account.wake(self.account.by_number[streams.agent[row]])
+        odd[starts] |= (streams.running[first] == 0) | (streams.several[first] != 0)
         accepted = np.ones(len(self.starts), bool)
         usual = np.ones(len(starts), bool)
         if odd.any():
@@ -215,12 +218,13 @@ class _Batch:
 
     def _advance(self, places, rows, numbers, accepted):
         """Datagrams of streams that did something unusual, one by one."""
-        account, streams = self.account, self.account.streams
+        account = self.account
+        places = places[np.argsort(numbers[places], kind="mergesort")]  # in order of arrival
         numbers = numbers[places]
         for row, number, number_sent, uptime, length, now in zip(
                 rows[places].tolist(), numbers.tolist(), self.sequence[numbers].tolist(),
                 self.uptime[numbers].tolist(), self.lengths[numbers].tolist(), self.times[numbers].tolist()):
-            accepted[number] = sequence.advance(streams, row, number_sent, uptime, now)
+            accepted[number] = account.advance(row, number_sent, uptime, now)
             account.touch(row, length, now)
 
     # 3. Samples.

@@ -145,14 +145,14 @@ class LearnedCollector(Collector):
         row, agent = found
         streams = account.streams
         before = streams.last[row]
-        if number == streams.top[row] + 1 and now - before <= accounts.SHARED_MS and streams.running[row]:
+        if number == streams.top[row] + 1 and now - before <= accounts.SHARED_MS and streams.running[row] > streams.several[row]:
             streams.top[row] = number
             streams.uptime[row] = uptime
             streams.last[row] = now
             streams.datagrams[row] += 1
             streams.bytes[row] += length
         else:
-            fresh = sequence.advance(streams, row, number, uptime, now)
+            fresh = account.advance(row, number, uptime, now)
             account.touch(row, length, now)
             if not fresh:
                 return None

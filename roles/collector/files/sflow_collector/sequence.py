@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Loss, reordering, duplicates and restarts of one stream of datagrams, told apart by sequence and uptime.
 
-A stream is one source address speaking for one agent and sub-agent. The usual datagram is the successor of the last
+A stream is one source address speaking for one agent and sub-agent; an agent that speaks from two addresses has one
+sequence in two streams (Account.advance finds out), and the row of one of them has it. The usual datagram is the successor of the last
 one, and only touches top and uptime; whoever finds a step of +1 (also the batch decoder, for thousands of streams
 at once) need not come here. For every other step:
 
@@ -21,8 +22,9 @@ ALL = (1 << WINDOW) - 1
 MAX_GAP = 1 << 20  # a larger step forward is not believed to be loss
 BOOT_TOLERANCE_MS = 2000  # how far now - uptime may move before another life of the agent is assumed
 
-#: Columns of a stream that this module reads and writes.
-COLUMNS = ("running:B top:I uptime:I first_sequence:I window:Q window_top:I last:q "
+#: Columns of a stream that this module reads and writes. last: when its source was heard; heard: when another source
+#: went on with its sequence.
+COLUMNS = ("running:B top:I uptime:I first_sequence:I window:Q window_top:I last:q heard:q check_top:I check_uptime:I "
            "before_top:I before_boot:q before_window:Q has_before:B "
            "lost:q out_of_order:q duplicates:q restarts:q")
 
@@ -40,7 +42,7 @@ def advance(streams, row, sequence, uptime, now):
         streams.uptime[row] = uptime
         return True
     boot = now - uptime
-    boot_moved = boot - (streams.last[row] - streams.uptime[row])
+    boot_moved = boot - booted(streams, row)
     if streams.has_before[row] and _continues_earlier_life(streams, row, sequence, boot):
         streams.restarts[row] -= 1
         streams.out_of_order[row] += 1
@@ -65,6 +67,50 @@ def advance(streams, row, sequence, uptime, now):
     return True
 
 
+def booted(streams, row):
+    """When the agent began its life, by the clock of the collector."""
+    return max(streams.last[row], streams.heard[row]) - streams.uptime[row]
+
+
+def belongs(streams, row, sequence, uptime, now, joint=False):
+    """Whether a datagram goes on with the sequence of a row; None when it is far away or of another life.
+
+    In one life a later number never has an earlier uptime, and a number has one uptime. False: that is contradicted,
+    so two agents speak, however close their numbers are. Of a sequence with several sources (joint) the number and uptime of one
+    datagram a while ago is kept, over which every host that is not so far behind must step.
+    """
+    if not streams.running[row] or abs(now - uptime - booted(streams, row)) > BOOT_TOLERANCE_MS:
+        return None
+    if abs(_signed(sequence - streams.top[row])) > WINDOW:
+        return None
+    return _agree(sequence - streams.top[row], uptime - streams.uptime[row]) and (
+        not joint or _agree(sequence - streams.check_top[row], uptime - streams.check_uptime[row]))
+
+
+def check(streams, row):
+    """Keep the newest number and uptime of a sequence that has several sources, when the kept one is old."""
+    if (streams.top[row] - streams.check_top[row]) & MASK >= WINDOW:
+        streams.check_top[row], streams.check_uptime[row] = streams.top[row], streams.uptime[row]
+
+
+def _agree(ahead, later):
+    return not _signed(later) or _signed(ahead) * _signed(later) > 0
+
+
+def _signed(difference):
+    return (difference + (1 << 31) & MASK) - (1 << 31)
+
+
+def move(streams, row, to):
+    """Give the sequence of a row to another one."""
+    for name in ("top", "uptime", "first_sequence", "window", "window_top", "check_top", "check_uptime", "before_top", "before_boot",
+                 "before_window", "has_before"):
+        column = getattr(streams, name)
+        column[to] = column[row]
+    streams.heard[to] = max(streams.last[row], streams.heard[row])
+    streams.running[to], streams.running[row] = 1, 0
+
+
 def _begin(streams, row, sequence, uptime):
     streams.top[row] = streams.window_top[row] = streams.first_sequence[row] = sequence
     streams.uptime[row] = uptime
@@ -74,7 +120,7 @@ def _begin(streams, row, sequence, uptime):
 def _restart(streams, row, sequence, uptime):
     streams.before_top[row] = streams.top[row]
     streams.before_window[row] = _window(streams, row)
-    streams.before_boot[row] = streams.last[row] - streams.uptime[row]
+    streams.before_boot[row] = booted(streams, row)
     streams.has_before[row] = 1
     streams.restarts[row] += 1
     _begin(streams, row, sequence, uptime)

@@ -19,18 +19,23 @@ FORMAT = 1
 FILE = "account.json"
 MAX_BYTES = 512 << 20
 VOLATILE = tuple(column.partition(":")[0] for column in kept.COLUMNS.split())  # kept samples are not saved
-IDENTITY = frozenset(["agent", "source_high", "source_low", "high", "low", "sub_agent"])  # given when the row is made
+#: What a stream is given when its row is made.
+IDENTITY = frozenset(["agent", "life", "several", "source_high", "source_low", "high", "low", "sub_agent"])
 
 
 def to_plain(account):
     """The account as plain values."""
     out = []
     for agent in account.by_number:
+        streams = [[source.hex(), account.streams.row(row)] for source, row in agent.streams]
+        places = {row: place for place, (_source, row) in enumerate(agent.streams)}
+        for _source, values in streams:
+            values["life"] = places[values["life"]]
         out.append({
             "address": agent.address.hex(), "sub_agent": agent.sub_agent, "first": agent.first,
             "retired": agent.retired,
             "identities": [list(name) + times for name, times in (agent.identities or {}).items()],
-            "streams": [[source.hex(), account.streams.row(row)] for source, row in agent.streams],
+            "streams": streams,
             "points": [_point(account, row) for row in agent.points.values()],
         })
     return {"format": FORMAT, "agents": out, "datagrams": account.datagrams, "bytes": account.bytes,
@@ -64,8 +69,10 @@ def from_plain(plain, account, add=False):
 def _restore_agent(each, account, add):
     address, sub_agent = bytes.fromhex(each["address"]), int(each["sub_agent"])
     streams, points = account.streams, account.points
+    rows = []
     for source, values in each["streams"]:
         row = account.stream(bytes.fromhex(source), address, sub_agent, int(values["first"]))
+        rows.append(row)
         if row is None:
             continue
         values = {name: values[name] for name in values if name not in IDENTITY}
@@ -75,6 +82,10 @@ def _restore_agent(each, account, add):
         streams.running[row] = 1 if add else 0
         if not add:
             streams.has_before[row] = 0
+    for row, (_source, values) in zip(rows, each["streams"]):
+        life = rows[values.get("life", 0)]
+        if row is not None and life is not None:
+            streams.life[row] = life
     agent = account.agents.get((address, sub_agent))
     if agent is None:
         return
