@@ -8,6 +8,7 @@ numbers, uptime and sample numbers of ten thousand agents that each send in turn
 """
 
 import argparse
+import collections
 import os
 import socket
 import struct
@@ -28,12 +29,15 @@ class Template:
         self.data = data
         self.six = data[7] == 2
         self.tail = 24 if self.six else 12
-        self.numbers = []  # places of the sequence numbers of samples, and of the pool of flow samples
+        self.numbers = []  # places of the numbers of flow samples, and of their pools
+        self.counters = []  # places of the numbers of counter samples, and their data sources
         position = self.tail + 16
         while position < len(data):
             tag, size = struct.unpack_from(">II", data, position)
             if tag in (1, 3):
                 self.numbers.append((position + 8, position + 8 + (16 if tag == 3 else 12)))
+            elif tag in (2, 4):
+                self.counters.append((position + 8, data[position + 12:position + (20 if tag == 4 else 16)]))
             position += 8 + size
 
 
@@ -49,7 +53,7 @@ class Workload:
         self.frames = 0  # that the flow samples written so far stand for
 
     def __iter__(self):
-        flows = [0] * self.agents
+        flows, counters = [0] * self.agents, collections.Counter()
         head = struct.Struct(">II").pack_into
         word = struct.Struct(">I").pack_into
         addresses = [gen.pack_address(self.fleet.address(number)) for number in range(self.agents)]
@@ -65,6 +69,9 @@ class Workload:
                 word(data, place, flow)
                 word(data, pool, flow * 400)
             flows[agent] = flow
+            for place, source in template.counters:
+                counters[agent, source] += 1
+                word(data, place, counters[agent, source])
             self.frames += 400 * len(template.numbers)
             yield number * SECONDS_PER_ROUND / self.agents, addresses[agent], data
 

@@ -23,7 +23,7 @@ import numpy as np
 from .udp import MAX_DATAGRAM, Pace
 from .vectors import Memory
 
-SLOTS = 4096
+SLOTS = 2048  # a batch that is decoded before the smallest usual receive buffer (4 MiB asked for) fills at full speed
 SLOT = 2112
 SPILL = MAX_DATAGRAM - SLOT
 NAME, CONTROL = 28, 64  # bytes for a sockaddr_in6, and for the time of arrival

@@ -11,6 +11,7 @@ somebody wants values out of them.
 """
 
 import contextlib
+import gc
 import os
 import pickle
 import selectors
@@ -61,6 +62,7 @@ def run_worker(settings, sock, pipe, plain):
     selector.register(pipe, selectors.EVENT_READ)
     schedule = udp.Schedule(selector, sock, receiver)
     pipe.sendall(READY)
+    gc.disable()  # as in Service.run
     groups_at = time.monotonic()
     while True:
         for key, _events in selector.select(min(1.0, schedule.timeout())):
@@ -79,6 +81,7 @@ def run_worker(settings, sock, pipe, plain):
         if time.monotonic() - groups_at > 1:
             groups_at = time.monotonic()
             collector.poll_groups()
+            gc.collect(1)
 
 
 def _send_picture(collector, pipe, with_samples, usage):
