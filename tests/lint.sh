@@ -11,3 +11,6 @@ echo "==> mypy (control-node code and the collector)"
 mypy
 echo "==> ansible-lint, profile production"
 ansible-lint --offline --strict
+echo "==> tables of variables, changelog"
+python tests/role_variables.py --check
+antsibull-changelog lint
