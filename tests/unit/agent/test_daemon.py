@@ -4,6 +4,8 @@
 """The stand-in as a running daemon: what it says, writes, sends, and how it ends."""
 
 import contextlib
+import ctypes
+import fcntl
 import os
 import shutil
 import signal
@@ -280,12 +282,26 @@ def test_polling_0_sends_nothing(agent):
 CAN_SAMPLE = os.getuid() == 0 and shutil.which("unshare") is not None
 
 
+@pytest.fixture
+def own_loopback():
+    """A network namespace of this test's own, so that nobody else's packets are sampled."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    new_network = 0x40000000  # CLONE_NEWNET
+    with open("/proc/thread-self/ns/net") as before:
+        if libc.unshare(new_network) != 0:
+            pytest.skip("no network namespaces here: %s" % os.strerror(ctypes.get_errno()))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+        yield
+        assert libc.setns(before.fileno(), new_network) == 0
+
+
 @pytest.mark.skipif(not CAN_SAMPLE, reason="needs root to open packet sockets")
 @pytest.mark.parametrize(
     ("version", "tags", "forms"),
     [("2.0.30-1", [1], (1, 2)), ("2.0.53-1", [1], (1, 2)), ("2.1.03-1", [1], (3, 4)), ("2.1.25-4", [1043, 1], (3, 4))],
 )
-def test_samples_of_loopback(agent, built, version, tags, forms):
+def test_samples_of_loopback(own_loopback, agent, built, version, tags, forms):
     """1 in N of the packets of lo: the speed of lo is not known, so the general rate counts."""
     rate = 10
     config = "sflow { polling=1 sampling=%d agentIP=192.0.2.77 collector { COLLECTOR } pcap { dev=lo } }" % rate
