@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The account: loss, order, restarts, sharing, rates, polling, bounds."""
 
+import json
 import random
 
 import pytest
@@ -30,7 +31,7 @@ class Bench:
 
     def row(self, number=0):
         account = self.core.account
-        return views.fleet_row(account, account.by_number[number], self.now)
+        return json.loads(views.FleetRows(account, self.now).row(account.by_number[number]))
 
     def figures(self):
         row = self.row()

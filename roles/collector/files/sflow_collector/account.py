@@ -443,10 +443,10 @@ class Account:
     def describe(self, point, now):
         """(name, speed in bit/s) of a data source as its counter samples say, None where they do not."""
         name, speed, said = self.names.get(point, _NAMELESS)
-        if (not said or now - said > DESCRIBE_MS) and self.points.kept[point]:
+        if (not said or now - said > DESCRIBE_MS) and self.points.kept[point] and not self.points.source[point] >> 32:
             found = counters.describe(self.kept.get(point)[1])
             name, speed = found[0] or name, speed if found[1] is None else found[1]
-            self.names[point] = name, speed, now
+            self.names[point] = name, speed, now - point * 7919 % DESCRIBE_MS // 2  # not all are due at one time
         return name, speed
 
     def host_name(self, agent):
