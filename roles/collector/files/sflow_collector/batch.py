@@ -23,21 +23,27 @@ So the loop is turned inside out: every step of the decoding is done for all dat
 Scalar code stays the reference: tests/unit/collector compares the two on generated, mutated and captured datagrams.
 """
 
+import struct
+
 import numpy as np
 
 from . import account as accounts
 from . import capture, counters, kept, packet, sequence, traffic, wire
 from .core import Collector
-from .vectors import Index, Memory, Prefixes, pair
+from .vectors import Index, Memory, Prefixes, hold_heap, pair
 
+SAMPLE_WORDS = 13  # tag, length and the longest sample header
 LOCKSTEP = 32  # lockstep over samples or records ends after so many steps,
 FEW = 16  # or when fewer datagrams than this are left; the rest is walked one by one
 SMALL = 24  # so few datagrams are decoded one by one: numpy's calls would cost more
 GATHER = 8192  # datagrams in one batch where they do not come in slots of their own,
-GATHER_BYTES = 6 << 20  # and their bytes
+GATHER_BYTES = 3 << 20  # and their bytes
 MAX_DENSE = 1 << 22  # largest table from pair of groups to its small number
 
 _UNKNOWN, _KNOWN, _PACKET = 0, 1, 2
+_MAPPED = np.uint64(0xFFFF << 32)  # what makes an IPv4 address the lower half of an IPv4-mapped one
+_LENGTH = 0xFFFFFFFF  # the lower half of what Memory.heads gives
+_HALVES = struct.Struct(">QQ")
 # By sample tag, 0 and 6 for what is none: length of the header, place of the number of records (behind tag and length).
 _HEADER_BYTES = np.array([4 * len(wire.SAMPLES[tag][1].split()) if tag in wire.SAMPLES else 0 for tag in range(7)], "i8")
 _COUNT_WORD = _HEADER_BYTES // 4 + 1
@@ -78,6 +84,8 @@ class BatchDecoder:
         self.points = columns_of(account.points)
         self.stream_index = Index(account.streams.capacity, 5)
         self.point_index = Index(account.points.capacity, 2)
+        self.stream_scratch = np.empty(account.streams.capacity, "i4")
+        self.point_scratch = np.empty(account.points.capacity, "i4")
         self.pairs = Pairs(core.traffic)
 
     def flush(self):
@@ -134,30 +142,28 @@ class _Batch:
 
     def _headers(self):
         """Read the headers; the numbers of the datagrams whose header is good."""
-        words = self.memory.words(self.starts, 10)
+        words = self.memory.words(self.starts, 6)
         lengths, kind = self.lengths, words[:, 1]
         six = kind == 2
         fixed = np.where(six, 40, 28)
-        bad = np.zeros(len(lengths), "u1")
-        bad[lengths < fixed] = 1
-        bad[(kind != 1) & ~six] = 2
-        bad[words[:, 0] != 5] = 3
-        bad[lengths < 8] = 1
-        good = np.flatnonzero(bad == 0)
+        bad = (lengths < fixed) | (words[:, 0] != 5) | ((kind != 1) & ~six)
+        good = np.flatnonzero(~bad)
         if len(good) < len(bad):
+            why = np.where(lengths < fixed, 1, 0)
+            why[(kind != 1) & ~six] = 2
+            why[words[:, 0] != 5] = 3
+            why[lengths < 8] = 1
             for number, reason in (1, "too_short"), (2, "address_type"), (3, "version"):
-                self._error(reason, np.flatnonzero(bad == number))
-        if six.any():
-            tail = np.where(six[:, None], words[:, 6:10], words[:, 3:7])
-            self.high = np.where(six, pair(words[:, 2], words[:, 3]), np.uint64(0))
-            self.low = np.where(six, pair(words[:, 4], words[:, 5]),
-                                words[:, 2].astype("u8") | np.uint64(0xFFFF << 32))
-        else:
-            tail = words[:, 3:7]
-            self.high = np.zeros(len(lengths), "u8")
-            self.low = words[:, 2].astype("u8") | np.uint64(0xFFFF << 32)
-        self.sub_agent, self.sequence, self.uptime, self.count = (tail[:, place] for place in range(4))
+                self._error(reason, np.flatnonzero(why == number))
         self.first_sample = self.starts + fixed
+        tail = self.memory.words(self.first_sample - 16, 4)
+        self.sub_agent, self.sequence, self.uptime, self.count = (tail[:, place] for place in range(4))
+        self.high = np.zeros(len(lengths), "u8")
+        self.low = words[:, 2].astype("u8") | _MAPPED
+        six = np.flatnonzero(six)
+        if len(six):
+            words = words[six]
+            self.high[six], self.low[six] = pair(words[:, 2], words[:, 3]), pair(words[:, 4], words[:, 5])
         return good
 
     # 2. Streams and sequences.
@@ -174,21 +180,24 @@ class _Batch:
                     & (streams.sub_agent[rows] == keys[4][which]))
         places = decoder.stream_index.hash(keys)
         rows = decoder.stream_index.find(places, same)
-        for missing in np.flatnonzero(rows < 0).tolist():
-            number = good[missing]
-            address = np.array([self.high[number], self.low[number]], ">u8").tobytes()
-            row = self.account.stream(self._source(number), address, int(self.sub_agent[number]),
-                                      int(self.times[number]))
-            if row is not None:
-                rows[missing] = row
-                decoder.stream_index.add(int(places[missing]), row)
+        missing = np.flatnonzero(rows < 0)
+        if len(missing):
+            numbers = good[missing]
+            for which, place, source, high, low, sub_agent, now in zip(
+                    missing.tolist(), places[missing].tolist(), self.sources[numbers].tolist(),
+                    self.high[numbers].tolist(), self.low[numbers].tolist(), self.sub_agent[numbers].tolist(),
+                    self.times[numbers].tolist()):
+                row = self.account.stream(_HALVES.pack(*source), _HALVES.pack(high, low), sub_agent, now)
+                if row is not None:
+                    rows[which] = row
+                    decoder.stream_index.add(place, row)
         known = rows >= 0
         self.valid, self.rows = (good, rows) if known.all() else (good[known], rows[known])
 
     def _sequences(self):
         """Loss, order and last seen of every stream; accepted are the datagrams that were not seen before."""
         streams, valid = self.decoder.streams, self.valid
-        order = np.argsort(self.rows, kind="mergesort")
+        order = _order(self.rows, self.decoder.stream_scratch)
         rows, numbers = self.rows[order], valid[order]
         seen, times, uptimes = self.sequence[numbers], self.times[numbers], self.uptime[numbers]
         new = np.ones(len(rows), bool)
@@ -197,22 +206,29 @@ class _Batch:
         ends = np.append(starts[1:], len(rows)) - 1
         before, before_time = np.empty_like(seen), np.empty_like(times)
         before[1:], before_time[1:] = seen[:-1], times[:-1]
-        before[starts], before_time[starts] = streams.top[rows[starts]], streams.last[rows[starts]]
+        firsts = rows[starts]
+        fresh = streams.running[firsts] == 0
+        before[starts] = np.where(fresh, seen[starts] - np.uint32(1), streams.top[firsts])
+        before_time[starts] = streams.last[firsts]
         odd = (seen - before != 1) | (times - before_time > accounts.SHARED_MS)
-        first = rows[starts]
-        for row in first[streams.several[first] != 0].tolist():
+        for row in firsts[streams.several[firsts] != 0].tolist():
             self.account.wake(self.account.by_number[streams.agent[row]])
-        odd[starts] |= (streams.running[first] == 0) | (streams.several[first] != 0)
+        odd[starts] |= streams.several[firsts] != 0
         accepted = np.ones(len(self.starts), bool)
         usual = np.ones(len(starts), bool)
         if odd.any():
             usual = ~np.logical_or.reduceat(odd, starts)
             self._advance(np.flatnonzero(np.repeat(~usual, ends - starts + 1)), rows, numbers, accepted)
-        which, last = rows[ends[usual]], ends[usual]
+        fresh = np.flatnonzero(fresh & usual)
+        if len(fresh):
+            which, first = firsts[fresh], seen[starts[fresh]]
+            streams.running[which] = streams.window[which] = 1
+            streams.first_sequence[which] = streams.window_top[which] = first
+        which, last = firsts[usual], ends[usual]
         streams.top[which], streams.uptime[which], streams.last[which] = seen[last], uptimes[last], times[last]
         streams.datagrams[which] += last - starts[usual] + 1
         streams.bytes[which] += np.add.reduceat(self.lengths[numbers], starts)[usual]
-        self.by_stream = order, starts, rows[starts]
+        self.by_stream = order, starts, firsts
         keep = accepted[valid]
         self.accepted, self.accepted_rows = (valid, self.rows) if keep.all() else (valid[keep], self.rows[keep])
 
@@ -232,70 +248,65 @@ class _Batch:
     def _walk_samples(self):
         """at: the position of every sample; of: the number of its datagram. Both in order of arrival."""
         numbers = self.accepted
-        count = self.count[numbers].astype("i8")
-        deepest = int(min(count.max() if len(count) else 0, LOCKSTEP))
-        found = np.full((len(self.starts), max(deepest, 1)), -1, "i8")
-        depth = np.minimum(count, LOCKSTEP + 1)
-        order = np.argsort(-depth, kind="mergesort")  # those with most samples first
-        numbers, count, depth = numbers[order], count[order], depth[order]
         position, end = self.first_sample[numbers], (self.starts + self.lengths)[numbers]
-        rest = []
-        for step in range(deepest):
-            active = len(depth) - int(np.searchsorted(depth[::-1], step, "right"))
+        count = np.minimum(self.count[numbers], (end - position >> 3) + 1)  # one more than fit is enough to fail
+        place = np.cumsum(count) - count
+        at, self.of = np.full(int(count.sum()), -1, "i8"), np.repeat(numbers, count)
+        depth, order = _deepest_first(count)
+        numbers, count, place, position, end = (each[order] for each in (numbers, count, place, position, end))
+        complete = True
+        for step in range(LOCKSTEP + 1):
+            active = int(np.searchsorted(depth, -step))
             if active < len(depth):
-                numbers, count, depth, position, end = (each[:active] for each in (
-                    numbers, count, depth, position, end))
-            if active < FEW:
-                if active:
-                    rest = self._walk_one_by_one(numbers, count - step, position, end)
+                depth, numbers, count, place, position, end = (each[:active] for each in (
+                    depth, numbers, count, place, position, end))
+            if active < FEW or step == LOCKSTEP:
+                complete &= self._walk_one_by_one(at, step, numbers, count, place, position, end)
                 break
-            size = self.memory.words(position, 2)[:, 1].astype("i8")
-            following = (size + 11 & ~3) + position
+            following = position + ((self.memory.heads(position) & _LENGTH) + 11 & ~3)
             bad = following > end
             if bad.any():
+                complete = False
                 self._error("samples", numbers[bad])
-                bad = ~bad
-                numbers, count, depth, end = numbers[bad], count[bad], depth[bad], end[bad]
-                position, following = position[bad], following[bad]
-            found[numbers, step] = position
+                good = ~bad
+                depth, numbers, count, place, position, end, following = (each[good] for each in (
+                    depth, numbers, count, place, position, end, following))
+            at[place + step] = position
             position = following
-        else:
-            more = count > deepest
-            if more.any():
-                rest = self._walk_one_by_one(numbers[more], count[more] - deepest, position[more], end[more])
-        flat = found.ravel()
-        taken = np.flatnonzero(flat >= 0)
-        self.at, self.of = flat[taken], taken // found.shape[1]
-        if rest:
-            at = np.concatenate([self.at, np.array([item[0] for item in rest], "i8")])
-            of = np.concatenate([self.of, np.array([item[1] for item in rest], "i8")])
-            order = np.lexsort((at, of))
-            self.at, self.of = at[order], of[order]
+        self.at = at
+        if not complete:
+            found = at >= 0
+            self.at, self.of = at[found], self.of[found]
 
-    def _walk_one_by_one(self, numbers, count, position, end):
-        """The samples of few datagrams that have many of them: [(position, datagram)]."""
-        out, view = [], self.memory.view
-        for number, left, place, last in zip(numbers.tolist(), count.tolist(), position.tolist(), end.tolist()):
+    def _walk_one_by_one(self, at, step, numbers, count, place, position, end):
+        """Go on with the samples of few datagrams that have many of them; False when some were not there."""
+        complete, view = True, self.memory.view
+        for number, left, first, where, last in zip(numbers.tolist(), (count - step).tolist(), (place + step).tolist(),
+                                                    position.tolist(), end.tolist()):
+            found = []
             while left:
                 following = last + 1
-                if place + 8 <= last:
-                    following = place + 8 + (int.from_bytes(view[place + 4:place + 8], "big") + 3 & ~3)
+                if where + 8 <= last:
+                    following = where + 8 + (int.from_bytes(view[where + 4:where + 8], "big") + 3 & ~3)
                 if following > last:
                     self.account.error("samples", self._source(number))
+                    complete = False
                     break
-                out.append((place, number))
-                place, left = following, left - 1
-        return out
+                found.append(where)
+                where, left = following, left - 1
+            at[first:first + len(found)] = found
+        return complete
 
     # 4. Sample headers.
 
     def _sample_headers(self):
         """Sort the samples by kind and read their words."""
-        words = self.memory.words(self.at, 13)
+        words = self.memory.words(self.at, SAMPLE_WORDS)
         tag = np.minimum(words[:, 0], 6)
-        end = self.at + 8 + (words[:, 1].astype("i8") + 3 & ~3)
         fixed = _HEADER_BYTES[tag]
-        short = self.at + 8 + fixed > end
+        end = self.at + ((words[:, 1].astype("i8") + 11) & ~3)
+        body = self.at + fixed + 8
+        short = body > end
         unknown = (tag == 6) | (tag == 0)
         if unknown.any():
             for value, number in zip(*np.unique(words[unknown, 0], return_counts=True)):
@@ -303,22 +314,26 @@ class _Batch:
             short &= ~unknown
         if short.any():
             self._error("sample_header", self.of[short])
-        usable = ~(unknown | short)
-        expanded = tag >= 3
-        if not usable.all():
-            tag, expanded = np.where(usable, tag, 0), expanded & usable
+        unusable = unknown | short
+        if unusable.any():
+            tag[unusable] = 0
+        self.tag, self.end, self.body = tag, end, body
+        self.words, self.sent = words.ravel(), words[:, 2]
+        self.expanded = tag >= 3
         plain = words[:, 3]
-        short_form = pair(plain >> np.uint32(24), plain & np.uint32(0xFFFFFF))
-        source = np.where(expanded, pair(words[:, 3], words[:, 4]), short_form)
+        source = np.where(self.expanded, pair(plain, words[:, 4]),
+                          pair(plain >> np.uint32(24), plain & np.uint32(0xFFFFFF)))
         stream_of = np.full(len(self.starts), -1, "i8")
         stream_of[self.accepted] = self.accepted_rows
         self.stream = stream_of[self.of]
-        self.words, self.end, self.body = words, end, self.at + 8 + fixed
         self.flows = np.flatnonzero((tag == 1) | (tag == 3))
         self.counters = np.flatnonzero((tag == 2) | (tag == 4))
         self.discards = np.flatnonzero(tag == 5)
-        self.tag = tag
-        self.point = self._find_points(source, np.flatnonzero(tag > 0))
+        self.point = self._find_points(source, np.flatnonzero(tag))
+
+    def _words(self, which, place):
+        """The words at a place, or one place for each, of the headers of some samples."""
+        return self.words[which * SAMPLE_WORDS + place]
 
     def _find_points(self, source, which):
         """The row of every sample's data source, -1 without; looked up once per run of samples of one source."""
@@ -337,89 +352,95 @@ class _Batch:
         places = decoder.point_index.hash((agent.astype("u8"), source))
         rows = decoder.point_index.find(places, same)
         length = np.diff(np.append(begin, len(which)))
-        by_number = self.account.by_number
-        for missing in np.flatnonzero(rows < 0).tolist():
-            for _each in range(int(length[missing])):  # every sample without a row is counted
-                row = self.account.point(by_number[agent[missing]], int(source[missing]))
-            if row is not None:
-                rows[missing] = row
-                decoder.point_index.add(int(places[missing]), row)
+        missing = np.flatnonzero(rows < 0)
+        if len(missing):
+            account = self.account
+            for run, place, number, key, samples in zip(missing.tolist(), places[missing].tolist(),
+                                                        agent[missing].tolist(), source[missing].tolist(),
+                                                        length[missing].tolist()):
+                row = account.point(account.by_number[number], key)
+                if row is None:
+                    account.overflow["data_sources"] += samples - 1  # every sample without a row is counted
+                else:
+                    rows[run] = row
+                    decoder.point_index.add(place, row)
         out[which] = np.repeat(rows, length)
         return out
 
     # 5. Records.
 
     def _walk_records(self, which, kinds):
-        """Walk the records of samples; (position, end, tag) of the first packet record, position -1 without."""
-        place_of_count = np.where(self.tag[which] >= 3, 4, 3) if kinds is _COUNTER_KINDS else None
-        place_of_count = np.array([0, 9, 0, 12, 0, 9])[self.tag[which]] if place_of_count is None else place_of_count + 1
-        count = self.words[which, place_of_count].astype("i8")
-        packet_at = np.full(len(which), -1, "i8")
-        packet_end, packet_tag = np.zeros(len(which), "i8"), np.zeros(len(which), "i8")
-        left, position, end = np.arange(len(which)), self.body[which], self.end[which]
+        """Walk the records of samples; position and head of the first packet record, position -1 without."""
+        count = self._words(which, _COUNT_WORD[self.tag[which]])
+        packet_at, packet_head = np.full(len(which), -1, "i8"), np.zeros(len(which), "i8")
+        depth, left = _deepest_first(count)
+        position, end = self.body[which[left]], self.end[which[left]]
         unknown = []
-        step = 0
-        while True:
-            more = count > step
-            if not more.all():
-                left, position, end, count = left[more], position[more], end[more], count[more]
-            if len(left) < FEW or step >= LOCKSTEP:
+        for step in range(LOCKSTEP + 1):
+            active = int(np.searchsorted(depth, -step))
+            if active < len(depth):
+                depth, left, position, end = depth[:active], left[:active], position[:active], end[:active]
+            if active < FEW or step == LOCKSTEP:
                 break
-            words = self.memory.words(position, 2)
-            tag, size = words[:, 0], words[:, 1].astype("i8")
-            following = (size + 11 & ~3) + position
+            heads = self.memory.heads(position)
+            following = position + ((heads & _LENGTH) + 11 & ~3)
             bad = following > end
             if bad.any():
                 self._error("records", self.of[which[left[bad]]])
-                bad = ~bad
-                left, end, count, tag, size = left[bad], end[bad], count[bad], tag[bad], size[bad]
-                position, following = position[bad], following[bad]
+                good = ~bad
+                depth, left, position, end, heads, following = (each[good] for each in (
+                    depth, left, position, end, heads, following))
+            tag = heads >> 32 & _LENGTH
             kind = kinds.take(tag, mode="clip")
             if not kind.all():
                 unknown.append(tag[kind == _UNKNOWN])
             if kinds is _FLOW_KINDS:
                 hit = np.flatnonzero(kind == _PACKET)
-                hit = hit[packet_at[left[hit]] < 0]
                 samples = left[hit]
-                packet_at[samples] = position[hit] + 8
-                packet_end[samples] = position[hit] + 8 + size[hit]
-                packet_tag[samples] = tag[hit]
+                if step:
+                    first = packet_at[samples] < 0
+                    hit, samples = hit[first], samples[first]
+                packet_at[samples], packet_head[samples] = position[hit], heads[hit]
             position = following
-            step += 1
-        for place, at, last, number in zip(left.tolist(), position.tolist(), end.tolist(), (count - step).tolist()):
+        for place, at, last, number in zip(left.tolist(), position.tolist(), end.tolist(),
+                                           (count[left] - np.uint32(step)).tolist()):
             for tag, first, stop in wire.records(self.memory.view, at, last, number):
                 if tag is None:
                     self.account.error("records", self._source(self.of[which[place]]))
                     break
                 if kinds[min(tag, 4096)] == _UNKNOWN:
-                    unknown.append(np.array([tag], "u4"))
+                    unknown.append([tag])
                 elif kinds[min(tag, 4096)] == _PACKET and packet_at[place] < 0:
-                    packet_at[place], packet_end[place], packet_tag[place] = first, stop, tag
+                    packet_at[place], packet_head[place] = first - 8, tag << 32 | stop - first
         if unknown:
             known = wire.KNOWN_COUNTER_RECORDS if kinds is _COUNTER_KINDS else wire.KNOWN_FLOW_RECORDS
             for value, number in zip(*np.unique(np.concatenate(unknown), return_counts=True)):
                 if int(value) not in known:
                     accounts.count(self.account.unknown, int(value), by=int(number))
-        return packet_at, packet_end, packet_tag
+        return packet_at, packet_head
 
     # 6. Packets.
 
-    def _packets(self, at, end, tag):
+    def _packets(self, at, heads):
         """Add the sampled packets of the flow samples that have one to the traffic."""
+        samples = self.flows
         have = np.flatnonzero(at >= 0)
         if len(have) < len(at):
-            at, end, tag = at[have], end[have], tag[have]
+            at, heads, samples = at[have], heads[have], samples[have]
         if not len(have):
             return
-        samples = self.flows[have]
+        at = at + 8
+        size, tag = heads & _LENGTH, heads >> 32
         words = self.memory.words(at, 8)
         # Where IP begins, the end of what was captured, 4 or 6; of raw headers first, then of 0:3 and 0:4.
-        raw = tag == 1
-        whole = raw & (at + 16 <= end)
-        stop = np.where(whole, np.minimum(end, at + 16 + words[:, 3]), end)
-        length = np.where(whole, words[:, 1], 0)
-        link = np.where(whole, words[:, 0], 0)
-        kind = np.where((link == packet.ETHERNET) & (at + 30 <= stop), words[:, 7] >> np.uint32(16), 0)
+        end = at + size
+        link, length, stop = words[:, 0], words[:, 1], np.minimum(end, at + 16 + words[:, 3])
+        whole = (tag == 1) & (size >= 16)
+        if not whole.all():
+            link, length, stop = np.where(whole, link, 0), np.where(whole, length, 0), np.where(whole, stop, end)
+        ethernet = link == packet.ETHERNET
+        kind = words[:, 7] >> np.uint32(16)
+        kind[~ethernet | (at + 30 > stop)] = 0
         place = at + 28
         tagged = np.flatnonzero((kind == 0x8100) | (kind == 0x88A8) | (kind == 0x9100))
         for _unused in range(packet.MAX_TAGS):
@@ -431,15 +452,18 @@ class _Batch:
                                     >> np.uint32(16), 0)
             inner = kind[tagged]
             tagged = tagged[(inner == 0x8100) | (inner == 0x88A8) | (inner == 0x9100)]
-        ip = np.where(link == packet.ETHERNET, place + 2, at + 16)
-        four = (kind == 0x0800) | (link == packet.IPV4)
-        six = (kind == 0x86DD) | (link == packet.IPV6)
+        ip = place + 2
+        four, six = kind == 0x0800, kind == 0x86DD
+        if not ethernet.all():
+            ip = np.where(ethernet, ip, at + 16)
+            four |= link == packet.IPV4
+            six |= link == packet.IPV6
         found = [self._ipv4(np.flatnonzero(four & (ip + 20 <= stop)), ip),
                  self._ipv6(np.flatnonzero(six & (ip + 40 <= stop)), ip, stop)]
-        if not raw.all():
+        if not whole.all():
             found.append(self._sampled4(np.flatnonzero((tag == 3) & (at + 24 <= end)), at, length))
             found.append(self._sampled6(np.flatnonzero((tag == 4) & (at + 48 <= end)), at, length))
-        self._traffic(samples, np.minimum(length, packet.MAX_FRAME_LENGTH), [part for part in found if part is not None])
+        self._traffic(have, samples, np.minimum(length, packet.MAX_FRAME_LENGTH), [part for part in found if part is not None])
 
     def _ipv4(self, which, ip):
         """(which, 4, protocol, source, target) of IPv4 headers."""
@@ -499,7 +523,7 @@ class _Batch:
             self._counter_points()
         if len(self.discards):
             self._walk_records(self.discards, _FLOW_KINDS)
-            for point, sent in zip(self.point[self.discards].tolist(), self.words[self.discards, 2].tolist()):
+            for point, sent in zip(self.point[self.discards].tolist(), self.sent[self.discards].tolist()):
                 if point >= 0:
                     account.discard(point, sent)
 
@@ -519,10 +543,9 @@ class _Batch:
         """Sampling rate, pool, drops and sequence of the data sources of flow samples."""
         account, points = self.account, self.decoder.points
         which, point = self.flows, self.point[self.flows]
-        expanded = self.tag[which] == 3
-        words = self.words[which]
-        number = words[:, 2]
-        rate, pool, drops = (np.where(expanded, words[:, place + 1], words[:, place]) for place in (4, 5, 6))
+        number = self.sent[which]
+        place = which * SAMPLE_WORDS + 4 + self.expanded[which]
+        rate, pool, drops = self.words[place], self.words[place + 1], self.words[place + 2]
         self.rate = rate
         known = point >= 0
         if not known.all():
@@ -534,7 +557,7 @@ class _Batch:
         new[1:] = point[1:] != point[:-1]
         begin = np.flatnonzero(new)
         end = np.append(begin[1:], len(point))
-        order = np.argsort(point[begin], kind="mergesort")
+        order = _order(point[begin], self.decoder.point_scratch)
         begin, end = begin[order], end[order]
         run_point = point[begin]
         first = np.ones(len(begin), bool)
@@ -545,9 +568,14 @@ class _Batch:
         before = np.empty_like(number)
         before[1:] = number[:-1]
         before[begin[1:]] = number[end[:-1] - 1]
+        fresh = np.flatnonzero(points.flows[rows] == 0)
         before[begin[starts]] = points.flow_top[rows]
+        if len(fresh):
+            first = begin[starts[fresh]]
+            before[first] = number[first] - np.uint32(1)
+            points.rate[rows[fresh]] = rate[first]
+            points.flow_base[rows[fresh]] = number[first]
         odd = (number - before - np.uint32(1) >= np.uint32(sequence.MAX_GAP)) | (rate != points.rate[point])
-        odd[begin[starts]] |= points.flows[rows] == 0
         usual = np.ones(len(starts), bool)
         if odd.any():
             odd_runs = np.logical_or.reduceat(odd, np.flatnonzero(new))[order]
@@ -566,8 +594,8 @@ class _Batch:
         points = self.decoder.points
         which = self.counters[self.point[self.counters] >= 0]
         point = self.point[which]
-        number = self.words[which, 2]
-        order = np.argsort(point, kind="mergesort")
+        number = self.sent[which]
+        order = _order(point, self.decoder.point_scratch)
         first = points.counters[point] == 0
         odd = ~first & (number - points.counter_top[point] - np.uint32(1) >= np.uint32(sequence.MAX_GAP))
         same = point[order[1:]] == point[order[:-1]]
@@ -596,7 +624,7 @@ class _Batch:
         """One counter sample by the account's own methods."""
         account, point = self.account, int(self.point[place])
         now = int(self.times[self.of[place]])
-        account.poll(point, int(self.words[place, 2]), now)
+        account.poll(point, int(self.sent[place]), now)
         account.keep(account.by_number[account.points.agent[point]], point, self.memory.view,
                      int(self.body[place]) - 4, int(self.end[place]), now)
 
@@ -604,6 +632,7 @@ class _Batch:
         """Keep counter samples of different data sources: copy them into their slots, a size at a time."""
         account, points, store = self.account, self.decoder.points, self.account.kept
         begin, end = self.body[which] - 4, self.end[which]
+        self._take_slots(point, end - begin)
         where = points.kept[point]
         kind = (where >> np.uint32(kept.CLASS_SHIFT)).astype("i8")
         fits = (where > 0) & (end - begin <= _KEPT_SIZES[kind])
@@ -627,15 +656,37 @@ class _Batch:
                                             end[asked].tolist(), now[asked].tolist()):
             account.identify(account.by_number[agent], bytes(self.memory.view[first:last]), time)
 
+    def _take_slots(self, point, size):
+        """Free slots for the first counter samples of data sources, as far as there are any."""
+        store = self.account.kept
+        fresh = np.flatnonzero(self.decoder.points.kept[point] == 0)
+        kinds = np.searchsorted(_KEPT_SIZES, size[fresh])
+        for kind, slots in enumerate(store.slots):
+            chosen = point[fresh[kinds == kind][:slots - store.used[kind]]]
+            self.decoder.points.kept[chosen] = (kind << kept.CLASS_SHIFT | store.used[kind] + 1) + np.arange(len(chosen))
+            store.used[kind] += len(chosen)
+
     # 8. Traffic.
 
-    def _traffic(self, samples, length, found):
-        """Count packets between groups: found has (which of the samples, version, protocol, source, target)."""
-        rate = np.empty(len(self.at), "u4")
-        rate[self.flows] = self.rate
-        frames = np.minimum(rate[samples], traffic.MAX_RATE).astype("i8")
-        self.decoder.pairs.add(self.times[self.of[samples]], frames, frames * length.astype("i8"), found)
+    def _traffic(self, have, samples, length, found):
+        """Count packets between groups: found has (which of them, version, protocol, source, target)."""
+        frames = np.minimum(self.rate[have], traffic.MAX_RATE).astype("i8")
+        self.decoder.pairs.add(self.times, self.of[samples], frames, frames * length, found)
         self.decoder.core.traffic.not_ip += len(samples) - sum(len(part[0]) for part in found)
+
+
+def _order(keys, scratch):
+    """A stable order by row number; as they are when none comes twice, which a column of that table tells quickly."""
+    order = np.arange(len(keys))
+    scratch[keys] = order
+    return order if (scratch[keys] == order).all() else np.argsort(keys, kind="mergesort")
+
+
+def _deepest_first(count):
+    """(-depth, order): how far the lockstep goes with each, the deepest first, so that those left are a prefix."""
+    depth = np.minimum(count, LOCKSTEP + 1)
+    order = np.argsort((LOCKSTEP + 1 - depth).astype("u1"), kind="mergesort")
+    return -depth[order].astype("i8"), order
 
 
 def _halves(words, place):
@@ -675,25 +726,28 @@ class Pairs:
         self.bytes[:] = 0
         self.second = None
 
-    def add(self, times, frames, size, found):
-        """Count packets; found has parts of (which of them, IP version, protocol, source, target)."""
+    def add(self, times, of, frames, size, found):
+        """Count packets of datagrams (times, and of which each is); found has parts of packets: (which, IP version,
+        protocol, source, target).
+        """
         taken, dense = [], []
         for which, version, protocol, source, target in found:
             if not len(which):
                 continue
-            ends = (self.prefixes.find4(source), self.prefixes.find4(target)) if version == 4 else (self.prefixes.find6(*source), self.prefixes.find6(*target))
-            pair_numbers = ends[0].astype("i8") * self.names + ends[1]
+            find = self.prefixes.find4 if version == 4 else self.prefixes.find6
+            pair_numbers = find(source).astype("i8") * self.names + find(target)
             taken.append(which)
             dense.append(pair_numbers << 3 | _CLASS[protocol] << 1 | (version == 6))
-            self._remember(times[which], version, protocol, source, target, frames[which], size[which], pair_numbers)
+            self._remember(times, of, which, version, protocol, source, target, frames, size, pair_numbers)
         if not taken:
             return
         taken, numbers = np.concatenate(taken), self._numbers(np.concatenate(dense))
-        seconds, frames, size = times[taken] // 1000, frames[taken], size[taken]
-        earliest, latest = int(seconds.min()), int(seconds.max())
+        frames, size = frames[taken], size[taken]
+        earliest, latest = int(times[0]) // 1000, int(times[-1]) // 1000
         if earliest == latest:
             self._sum(latest, numbers, frames, size)
             return
+        seconds = (times // 1000)[of[taken]]
         for second in np.unique(seconds).tolist():
             which = seconds == second
             self._sum(second, numbers[which], frames[which], size[which])
@@ -740,25 +794,26 @@ class Pairs:
         self.frames += np.bincount(numbers, frames, len(self.keys))
         self.bytes += np.bincount(numbers, size, len(self.keys))
 
-    def _remember(self, times, version, protocol, source, target, frames, size, pair_numbers):
+    def _remember(self, times, of, which, version, protocol, source, target, frames, size, pair_numbers):
         """Put packets into the ring for the talkers."""
         core, ring = self.traffic, self.ring
-        step = -(-len(times) // self.TALKERS)
-        which = slice(core.position % step, None, step)
-        chosen = times[which]
+        step = -(-len(which) // self.TALKERS)
+        part = slice(core.position % step, None, step)
+        which = which[part]
+        chosen = times[of[which]]
         places = (core.position + np.arange(len(chosen))) % traffic.RING
-        groups = pair_numbers[which]
+        groups = pair_numbers[part]
         ring.time[places] = chosen
         ring.pair[places] = groups // self.names << traffic.GROUP_BITS | groups % self.names
-        ring.protocol[places] = protocol[which]
+        ring.protocol[places] = protocol[part]
         ring.version[places] = version
         ring.frames[places] = frames[which] * step
         ring.bytes[places] = size[which] * step
         for column, values in (ring.source, source), (ring.target, target):
             if version == 4:
-                column.view(">u4").reshape(-1, 4)[places, 0] = values[which]
+                column.view(">u4").reshape(-1, 4)[places, 0] = values[part]
             else:
-                column.view(">u8").reshape(-1, 2)[places] = values[:, which].T
+                column.view(">u8").reshape(-1, 2)[places] = values[:, part].T
         core.position += len(chosen)
 
 
@@ -806,6 +861,7 @@ class BatchCollector(Collector):
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
+        hold_heap()
         self.batch = BatchDecoder(self)
         self._memory = None
         self._begin()

@@ -9,6 +9,7 @@ from . import wire
 from .packet import TAGS
 
 MAX_FRAME = 1 << 20
+PIECE = 1 << 18  # bytes read at a time
 MAGICS = {b"\xd4\xc3\xb2\xa1": ("<", 1000000), b"\xa1\xb2\xc3\xd4": (">", 1000000),
           b"\x4d\x3c\xb2\xa1": ("<", 1000000000), b"\xa1\xb2\x3c\x4d": (">", 1000000000)}
 PCAPNG = b"\x0a\x0d\x0d\x0a"
@@ -115,22 +116,29 @@ class Blocks:
         head = stream.read(24)
         if head[:4] not in MAGICS or len(head) < 24:
             raise CaptureError("not a pcap file")
-        self.stream = stream
+        begin = stream.tell()
+        self.stream = getattr(stream, "raw", stream)  # its own buffer would only be another copy
+        self.stream.seek(begin)
         self.order, self.unit = MAGICS[head[:4]]
         self.link = struct.unpack_from(self.order + "I", head, 20)[0] & 0xFFFF
 
     def read(self, view, most):
         """Fill a memoryview and say where its frames begin, the 16 bytes of their heads first; [] at the end."""
-        filled = self.stream.readinto(view)
-        places, position = [], 0
-        unpack, limit = struct.Struct(self.order + "I").unpack_from, filled - 16
-        append = places.append
-        for _unused in range(most):
-            if position > limit:
+        places, position, filled = [], 0, 0
+        unpack, append = struct.Struct(self.order + "I").unpack_from, places.append
+        while len(places) < most:  # in pieces that are still in the cache when their frames are looked for
+            read = self.stream.readinto(view[filled:filled + PIECE])
+            if not read:
                 break
-            append(position)
-            position += 16 + unpack(view, position + 8)[0]
-        if position > filled:  # the last frame is cut: it is read again with the next piece
+            filled += read
+            limit = filled - 16
+            while position <= limit:
+                append(position)
+                position += 16 + unpack(view, position + 8)[0]
+        if len(places) > most:
+            position = places[most]
+            del places[most:]
+        elif position > filled:  # the last frame is cut: it is read again with the next piece
             size, position = position - places[-1] - 16, places.pop()
             if size > MAX_FRAME:
                 raise CaptureError("a frame of %d bytes" % size)

@@ -53,6 +53,7 @@ OS_NAMES = ("unknown", "other", "linux", "windows", "darwin", "hpux", "aix", "dr
 TEXTS = {"machine_type": MACHINE_TYPES, "os_name": OS_NAMES}
 MAX_STRING = 255
 _WORD = struct.Struct(">I")
+_PAIR = struct.Struct(">II")
 
 
 def _compile(text):
@@ -127,12 +128,20 @@ def read(body):
 
 def identity(body):
     """(record, (host name, UUID)) of a kept counter sample of a host, (None, None) when it does not say."""
-    for tag, start, end in _records(body):
+    position, end = 4, len(body)
+    for _unused in range(_WORD.unpack_from(body)[0]):  # as wire.records, which every new agent would pay for
+        if position + 8 > end:
+            break
+        tag, size = _PAIR.unpack_from(body, position)
+        start = position + 8
+        position = start + (size + 3 & ~3)
+        if position > end:
+            break
         if tag == 2000:
             out = {}
-            _read(tag, body, start, end, out)
+            _read(tag, body, start, min(start + size, end), out)
             if "host_name" in out:
-                return body[start - 8:end], (out["host_name"], out.get("uuid", ""))
+                return body[start - 8:start + size], (out["host_name"], out.get("uuid", ""))
             break
     return None, None
 

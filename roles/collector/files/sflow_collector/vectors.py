@@ -34,6 +34,13 @@ class Memory:
             out.byteswap(True)
         return out.reshape(len(offsets), count)
 
+    def heads(self, offsets):
+        """tag << 32 | length of what begins at the offsets, as int64: the sign of a tag above 2**31 does not matter."""
+        out = self.windows(8)[offsets].view("i8")
+        if sys.byteorder == "little":
+            out.byteswap(True)
+        return out
+
     def windows(self, size):
         """The view that has a window of so many bytes at every offset."""
         windows = self._windows.get(size)
@@ -41,6 +48,14 @@ class Memory:
             windows = self._windows[size] = np.ndarray(
                 (len(self.bytes) - size + 1,), "V%d" % size, self.bytes, strides=(1,))
         return windows
+
+
+def hold_heap():
+    """Have the C library keep what temporary arrays leave behind: faulting it in again costs more than decoding it.
+
+    glibc raises the size from which it asks the kernel for every block when a large block is freed.
+    """
+    np.empty(31 << 20, "u1")
 
 
 def pair(high, low):
@@ -61,6 +76,7 @@ class Index:
         self.salt = [salt[place] for place in range(columns + 1)]
         self.shift = np.uint64(64 - bits)
         self.places = np.zeros((1 << bits) + PROBES, "i4")  # row + 1
+        self._cells = memoryview(self.places)
 
     def hash(self, columns):
         """Where to look first for every key."""
@@ -92,10 +108,11 @@ class Index:
 
     def add(self, place, row):
         """Remember a row; when its places are all taken, one of them is given up."""
+        cells = self._cells
         for step in range(PROBES):
-            if not self.places[place + step]:
+            if not cells[place + step]:
                 break
-        self.places[place + step] = row + 1
+        cells[place + step] = row + 1
 
 
 def intervals(groups, bits):
@@ -156,8 +173,9 @@ class Prefixes:
             out[mixed] = self.groups4[np.searchsorted(self.starts4, addresses[mixed], "right") - 1]
         return out
 
-    def find6(self, high, low):
-        """Groups of IPv6 addresses (two uint64)."""
+    def find6(self, addresses):
+        """Groups of IPv6 addresses (two uint64 each, the upper halves first)."""
+        high, low = addresses
         out = self.groups6[np.searchsorted(self.starts6, high, "right") - 1]
         for place in np.flatnonzero(out < 0).tolist():
             out[place] = self.groups.find(int(high[place]).to_bytes(8, "big") + int(low[place]).to_bytes(8, "big"))
