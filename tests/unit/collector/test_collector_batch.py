@@ -172,6 +172,44 @@ def test_samples_out_of_order():
         assert all(map(sum, zip(*[account.sample_order(kind, point) for point in range(account.points.used)]))), kind
 
 
+def test_what_real_agents_send():
+    """The forms that captures of hsflowd, Open vSwitch and sfprobe showed, sample by sample and with every decoder."""
+    frame = gen.frame("10.0.0.1", "198.51.100.7")
+    own_export = gen.udp_frame("192.0.2.1", gen.datagram("192.0.2.1", 7))  # it samples its own export too
+    host = gen.counter_sample(gen.host_counters("web-1"))
+    port = gen.counter_sample([gen.port_name("eth0"), gen.interface_counters(3, 10 ** 10)], 1, (0, 3))
+    forms = {
+        "hsflowd": [gen.flow_sample([gen.timestamp(), gen.raw_header(frame)], ports=(3, 0x3FFFFFFF))],
+        "hsflowd with tcp": [gen.flow_sample([gen.tcp_info(), gen.timestamp(), gen.raw_header(frame)])],
+        "its own export": [gen.flow_sample([gen.timestamp(), gen.raw_header(own_export, captured=128)])],
+        "host counters": [host], "interface counters": [port],
+        "application": [gen.flow_sample([gen.tagged(2202, gen.string("shop") + gen.words(0) * 12)], source=(3, 1)),
+                        gen.counter_sample([gen.tagged(2202, gen.string("shop") + gen.words(*range(13)))], 1, (3, 1))],
+        "Open vSwitch": [gen.flow_sample([gen.tagged(1001, gen.words(0, 0, 0, 0)), gen.raw_header(frame)],
+                                         expanded=False), gen.counter_sample([gen.interface_counters(2)],
+                                                                             source=(0, 2), expanded=False)],
+    }
+    for name, samples in sorted(forms.items()):
+        datagrams = [(gen.datagram("192.0.2.1", number, samples, 0 if name == "Open vSwitch" else 100000),
+                      SOURCES[0], T0 + number) for number in range(1, 41)]
+        if "counters" in name:  # counters only: the next sub-agent, beside the one with packets
+            datagrams += [(gen.datagram("192.0.2.1", number, samples, 100001), SOURCES[0], T0 + 40 + number)
+                          for number in range(1, 41)]
+        trio = both(datagrams)
+        assert_equal(trio)
+        for collector in trio:
+            assert not collector.account.errors and not collector.account.unknown, name
+            row = list(views.agents_row(collector.account, collector.account.by_number, T0).items())
+            assert dict(row)["sFlowDatagramsReceived"] == len(datagrams) and dict(row)["sFlowDatagramsLost"] == 0
+            packets = sum(entry[0] for second in collector.traffic.seconds.values() for entry in second.values())
+            assert packets == (40 * 400 if "counters" not in name and name != "application" else 0), name
+            agent, now = collector.account.by_number[0], T0 + 100
+            assert collector.account.host_name(agent) == ("web-1" if name == "host counters" else None)
+            if name == "interface counters":
+                assert collector.account.describe(agent.points[3], now) == ("eth0", 10 ** 10)
+            assert len(collector.account.agents) == len(collector.account.by_number) == 1 + ("counters" in name)
+
+
 def test_many_samples_and_records():
     empty = gen.tagged(3, gen.words(1, 0, 2, 400, 1, 0, 0, 0, 0, 0, 0))
     record = gen.raw_header(gen.frame("10.0.0.1", "10.0.0.2"))

@@ -4,7 +4,8 @@
 """Agreement with other programs: what Open vSwitch and pmacct send is read as tshark reads it.
 
 Each test is skipped, with the name of the Debian package, where a program is missing. None needs a network or root.
-The exporters send to a socket of the test, which writes the captures.
+The exporters send to a socket of the test, which writes the captures. A capture of any other agents, such as real
+hsflowd, is compared with sflowtool when SFLOW_PCAP names it (SFLOWTOOL names sflowtool where it is not on PATH).
 """
 
 import collections
@@ -221,3 +222,40 @@ def test_both_decoders_agree_on_captures(tmp_path):
             str(folder / "a.pcap")], cwd=FILES).decode("ascii")) for decoder in ("scalar", "batch")]
         assert answers[0]["agents"] == answers[1]["agents"]
         assert answers[0]["collector"]["unknown_records"] == answers[1]["collector"]["unknown_records"]
+
+
+def by_sflowtool(path, tool):
+    """The samples of every datagram as sflowtool reads them, in the words of `decode`."""
+    text = subprocess.check_output([tool, "-r", path, "-J"], stderr=subprocess.DEVNULL).decode("utf-8")
+    decoder, place, out = json.JSONDecoder(), 0, []
+    while text[place:].strip():
+        datagram, place = decoder.raw_decode(text, place + len(text[place:]) - len(text[place:].lstrip()))
+        rows = []
+        for sample in datagram["samples"]:
+            kind, index = sample["sourceId"].split(":")
+            row = {"agent": datagram["agent"], "sub_agent": int(datagram["agentSubId"]),
+                   "sequence": int(datagram["packetSequenceNo"]), "uptime_ms": int(datagram["sysUpTime"]),
+                   "data_source": index if kind == "0" else "%s.%s" % (kind, index),
+                   "sample_sequence": int(sample["sampleSequenceNo"]),
+                   "records": [each.get("flowBlock_tag") or each["counterBlock_tag"] for each in sample["elements"]]}
+            if sample["sampleType"] == "FLOWSAMPLE":
+                row.update(rate=int(sample["meanSkipCount"]), pool=int(sample["samplePool"]),
+                           drops=int(sample["dropEvents"]))
+                for each in sample["elements"]:
+                    for name, field in ("source", "srcIP"), ("target", "dstIP"):
+                        if field in each or field + "6" in each:
+                            row[name] = each.get(field) or each[field + "6"]
+            rows.append(row)
+        out.append(rows)
+    return out
+
+
+@pytest.mark.skipif(not os.environ.get("SFLOW_PCAP"), reason="SFLOW_PCAP names no capture of real agents")
+def test_real_agents_are_read_as_sflowtool_reads_them():
+    tool = os.environ.get("SFLOWTOOL") or need("sflowtool", package="none; SFLOWTOOL may name it")[0]
+    theirs, ours = by_sflowtool(os.environ["SFLOW_PCAP"], tool), by_us(os.environ["SFLOW_PCAP"])
+    theirs = [rows for rows in theirs if rows]
+    assert len(ours) == len(theirs) > 0
+    for rows, expected in zip(ours, theirs):
+        assert [{name: row.get(name) for name in other} for row, other in zip(rows, expected)] == expected
+        assert len(rows) == len(expected) and not any("error" in row for row in rows)
