@@ -23,7 +23,7 @@ part() { # NAME TARGET [VARIABLE=VALUE ...]
 alone() { (flock 9; part "$@") 9>$logs/ports.lock; }
 
 quick() {
-  for name in lint sanity unit web; do part $name $name; done
+  for name in lint sanity unit web docs; do part $name $name; done
   alone acceptance acceptance
 }
 
