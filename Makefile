@@ -98,6 +98,10 @@ images: venv ## the images and packages that demo and tests start from
 test: venv ## everything: lint, sanity, unit, web, molecule, acceptance
 	@tests/all.sh
 
+.PHONY: docs
+docs: venv ## changelog, module docs, every command of README and docs, the tarball, the bundle
+	@tests/docs.sh
+
 .PHONY: variables
 variables: venv ## write the tables of variables into the READMEs of the roles and docs/variables.md
 	@python tests/role_variables.py
