@@ -36,14 +36,13 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         source = arguments.get("src")
-        if not source:
-            raise AnsibleActionFail("netviz.sflow.tree needs src, a directory of the control node.")
-        try:
-            directory = self._find_needle("files", source)
-        except AnsibleError as error:
-            raise AnsibleActionFail(f"src: {error}") from error
-        if not os.path.isdir(directory):
-            raise AnsibleActionFail(f"src: {directory} is not a directory.")
-        arguments["archive"] = pack(directory)
+        if source:
+            try:
+                directory = self._find_needle("files", source)
+            except AnsibleError as error:
+                raise AnsibleActionFail(f"src: {error}") from error
+            if not os.path.isdir(directory):
+                raise AnsibleActionFail(f"src: {directory} is not a directory.")
+            arguments["archive"] = pack(directory)
         result.update(self._execute_module(module_name="netviz.sflow.tree", module_args=arguments, task_vars=task_vars))
         return result

@@ -16,17 +16,32 @@ description:
   - Files in O(dest) that O(src) does not have are removed, so an upgrade leaves nothing of the old version behind.
     Compiled Python files (C(__pycache__)) are neither copied nor removed.
   - Every file is replaced atomically. Owner is the user that the module runs as.
+  - With O(backup) there is a way back from a change that turns out wrong.
 options:
+  state:
+    description:
+      - With V(present), the files are put in place.
+      - With V(previous), what O(backup) holds is put back, files that were new are removed, and so is O(backup). Without such a
+        file nothing is done.
+    type: str
+    choices: [present, previous]
+    default: present
   src:
     description:
-      - A directory on the control node, absolute or in the C(files) directory of the role.
+      - A directory on the control node, absolute or in the C(files) directory of the role. Needed with O(state=present).
     type: path
-    required: true
   dest:
     description:
-      - The directory on the host that becomes the copy of O(src). Its parents are made when they are missing.
+      - The directory on the host that becomes the copy of O(src). Its parents are made when they are missing. Needed with
+        O(state=present).
     type: path
-    required: true
+  backup:
+    description:
+      - A file on the host that takes what was there before the change, readable by its owner only. Whoever sees that the change is
+        good removes it.
+      - A file that is there already is of a change that nobody called good. It is kept, and the way back leads to the state before
+        that one.
+    type: path
   files:
     description:
       - Further files to write, each with its absolute path as O(files[].path).
@@ -78,11 +93,17 @@ EXAMPLES = r"""
       - path: /etc/sflow-collector.conf
         content: "{{ lookup('ansible.builtin.template', 'sflow-collector.conf.j2') }}"
         mode: "0644"
+    backup: /usr/local/lib/sflow-collector.previous
+
+- name: Take the change back
+  netviz.sflow.tree:
+    state: previous
+    backup: /usr/local/lib/sflow-collector.previous
 """
 
 RETURN = r"""
 changed_files:
-  description: Paths of the files that were written, changed in mode or removed, sorted.
+  description: Paths of the files that were written, changed in mode, removed or put back, sorted.
   returned: success
   type: list
   elements: str
@@ -90,6 +111,7 @@ changed_files:
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -135,21 +157,20 @@ def digests(contents):
     )
 
 
-def make_directory(path):
-    """Makes a directory and its parents, readable by all whatever the umask is."""
+def missing_directories(path):
+    """The directory of a path and its parents, as far as they are not there, the outermost first."""
     missing = []
+    path = os.path.dirname(path)
     while path and not os.path.isdir(path):
         missing.append(path)
         path = os.path.dirname(path)
-    for name in reversed(missing):
+    return missing[::-1]
+
+
+def write(path, content, mode):
+    for name in missing_directories(path):
         os.mkdir(name)
-        os.chmod(name, 0o755)
-
-
-def write(module, path, content, mode):
-    make_directory(os.path.dirname(path))
-    if os.path.isdir(path) and not os.path.islink(path):
-        module.fail_json(msg=f"{path} is a directory where a file is to be. Move it away.")
+        os.chmod(name, 0o755)  # readable by all whatever the umask is
     handle, temporary = tempfile.mkstemp(prefix=".ansible_tmp", dir=os.path.dirname(path))
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -163,11 +184,59 @@ def write(module, path, content, mode):
         raise
 
 
+def state_of(path):
+    """What is at a path, as the backup holds it: a file, a link, or null."""
+    if os.path.islink(path):
+        return {"link": os.readlink(path)}
+    content, mode = read(path)
+    return None if content is None else {"content": base64.b64encode(content).decode("ascii"), "mode": mode}
+
+
+def load(backup):
+    content = read(backup)[0]
+    return {"files": {}, "directories": []} if content is None else json.loads(content.decode("utf-8"))
+
+
+def save(backup, paths):
+    """Adds the state of these paths to the backup, unless an earlier change did so."""
+    held = load(backup)
+    for path in paths:
+        if path not in held["files"]:
+            held["files"][path] = state_of(path)
+            held["directories"] += [name for name in missing_directories(path) if name not in held["directories"]]
+    write(backup, json.dumps(held, sort_keys=True).encode("utf-8"), 0o600)
+
+
+def put_back(backup, check):
+    """Restores what the backup holds; returns the paths that were not as it says."""
+    held = load(backup)
+    changed = sorted(path for path, state in held["files"].items() if state_of(path) != state)
+    if check:
+        return changed
+    for path in changed:
+        state = held["files"][path]
+        if state is not None and "content" in state:
+            write(path, base64.b64decode(state["content"]), state["mode"])
+            continue
+        if os.path.lexists(path):
+            os.unlink(path)
+        if state is not None:
+            os.symlink(state["link"], path)
+    for name in sorted(held["directories"], reverse=True):
+        with contextlib.suppress(OSError):  # somebody else's files are in it
+            os.rmdir(name)
+    if os.path.lexists(backup):
+        os.unlink(backup)
+    return changed
+
+
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            src=dict(type="path", required=True),
-            dest=dict(type="path", required=True),
+            state=dict(type="str", choices=["present", "previous"], default="present"),
+            src=dict(type="path"),
+            dest=dict(type="path"),
+            backup=dict(type="path"),
             files=dict(
                 type="list",
                 elements="dict",
@@ -180,12 +249,21 @@ def main():
             ),
             archive=dict(type="str", no_log=True),  # kept out of the log for its size
         ),
+        required_if=[("state", "present", ("src", "dest")), ("state", "previous", ("backup",))],
         supports_check_mode=True,
     )
-    dest = module.params["dest"].rstrip("/")
+    backup = module.params["backup"]
+    if module.params["state"] == "previous":
+        try:
+            there = os.path.lexists(backup)
+            changed = put_back(backup, module.check_mode)
+        except (OSError, ValueError) as error:
+            module.fail_json(msg=f"Cannot put back what {backup} holds: {error}.")
+        module.exit_json(changed=there, changed_files=changed)
+
     if module.params["archive"] is None:
         module.fail_json(msg="The action plugin of netviz.sflow.tree did not run; call the module in a task.")
-
+    dest = module.params["dest"].rstrip("/")
     wanted = {}
     for name, data in unpack(module.params["archive"]).items():
         wanted[os.path.join(dest, name)] = (data, 0o644)
@@ -198,45 +276,45 @@ def main():
             module.fail_json(msg=f"files: path {entry['path']!r} is not absolute.")
         wanted[entry["path"]] = (entry["content"].encode("utf-8"), mode)
 
-    changed, tree_before, tree_after, diffs = [], {}, {}, []
+    present = {path: read(path) for path in wanted}
+    stray = sorted(os.path.join(dest, name) for name in present_in(dest))
+    stray = [path for path in stray if path not in wanted]
+    written = sorted(path for path in wanted if present[path] != wanted[path])
+    for path in written:
+        if os.path.isdir(path) and not os.path.islink(path):
+            module.fail_json(msg=f"{path} is a directory where a file is to be. Move it away.")
+
     own = {entry["path"] for entry in module.params["files"]}
-    try:
-        for path, (content, mode) in sorted(wanted.items()):
-            old, old_mode = read(path)
-            if old == content and old_mode == mode:
-                continue
-            changed.append(path)
-            if path not in own:
-                if old is not None:
-                    tree_before[path] = old
-                tree_after[path] = content
-            else:
-                diffs.append(
-                    dict(
-                        before_header=path,
-                        after_header=path,
-                        before=(old or b"").decode("utf-8", "replace"),
-                        after=content.decode("utf-8", "replace"),
-                    )
-                )
-            if not module.check_mode:
-                write(module, path, content, mode)
-        for name in sorted(present_in(dest)):
-            path = os.path.join(dest, name)
-            if path in wanted:
-                continue
-            changed.append(path)
-            tree_before[path] = read(path)[0] or b""
-            if not module.check_mode:
-                os.unlink(path)
-    except OSError as error:
-        module.fail_json(msg=f"Cannot write {path}: {error.strerror}. The next run repairs what is missing.")
+    diffs = [
+        dict(
+            before_header=path,
+            after_header=path,
+            before=(present[path][0] or b"").decode("utf-8", "replace"),
+            after=wanted[path][0].decode("utf-8", "replace"),
+        )
+        for path in written
+        if path in own
+    ]
+    tree_after = {path: wanted[path][0] for path in written if path not in own}
+    tree_before = {path: present[path][0] for path in tree_after if present[path][0] is not None}
+    tree_before.update({path: read(path)[0] or b"" for path in stray})
     if tree_before or tree_after:
         diffs.insert(
             0,
             dict(before_header=dest, after_header=dest, before=digests(tree_before), after=digests(tree_after)),
         )
-    module.exit_json(changed=bool(changed), changed_files=sorted(changed), diff=diffs)
+    changed = sorted(written + stray)
+    if changed and not module.check_mode:
+        try:
+            if backup:
+                save(backup, changed)
+            for path in written:
+                write(path, *wanted[path])
+            for path in stray:
+                os.unlink(path)
+        except (OSError, ValueError) as error:
+            module.fail_json(msg=f"Not every file could be written: {error}. The next run repairs what is missing.")
+    module.exit_json(changed=bool(changed), changed_files=changed, diff=diffs)
 
 
 if __name__ == "__main__":

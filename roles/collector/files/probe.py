@@ -47,6 +47,7 @@ def main(paths):
         "distribution_python": os.path.realpath(sys.executable).startswith("/usr/bin/"),
         "numpy": importlib.util.find_spec("numpy") is not None,
         "token": os.path.exists("/etc/sflow-collector.token"),
+        "unproved": os.path.exists("/var/lib/sflow-collector.previous"),
         "systemd": systemd(),
         "unit": False,
         "active": False,
