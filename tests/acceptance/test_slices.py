@@ -14,7 +14,10 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from test_demo import COLLECTOR, INVENTORY, REPO, agents, playbook, recap, run  # noqa: F401 (agents is a fixture)
+import test_demo
+from test_demo import COLLECTOR, INVENTORY, REPO, playbook, recap, run
+
+agents = test_demo.agents  # the fixture
 
 
 def configuration(host: str) -> str:
@@ -28,7 +31,7 @@ def together(*commands: tuple[str, ...]) -> list[dict[str, dict[str, int]]]:
 
 
 @pytest.fixture
-def restored(agents):  # noqa: F811
+def restored(agents):
     """Whatever a test changes, the fleet is as it was afterwards."""
     limit = ("--limit", ":".join([*agents, "viewer"]))
     before = {host: configuration(host) for host in agents}
@@ -47,7 +50,7 @@ def sliced(inventory: dict, hosts: list[str]) -> dict:
     return dict(part, _meta={"hostvars": kept})
 
 
-def test_two_control_nodes_with_a_limit_each(agents, restored):  # noqa: F811
+def test_two_control_nodes_with_a_limit_each(agents, restored):
     halves = [[host for host in agents if host.startswith(site)] for site in ("alpha", "beta")]
     setting = ("-e", "hsflowd_sampling=20")
     site = ("ansible-playbook", "-i", str(INVENTORY), "playbooks/site.yml", *setting, "--limit")
@@ -61,7 +64,7 @@ def test_two_control_nodes_with_a_limit_each(agents, restored):  # noqa: F811
     assert f"{len(agents)} hosts: {len(agents)} reporting." in whole
 
 
-def test_slices_as_awx_makes_them(agents, restored):  # noqa: F811
+def test_slices_as_awx_makes_them(agents, restored):
     inventory = json.loads(run("ansible-inventory", "-i", str(INVENTORY), "--list").stdout)
     hosts = sorted([*agents, "viewer"])
     place = REPO / ".cache/slices"  # as deep as the demo's own inventory, which looks for the packages from where it is
@@ -88,7 +91,7 @@ def test_slices_as_awx_makes_them(agents, restored):  # noqa: F811
     assert f"{len(agents)} hosts: {len(agents)} reporting." in whole
 
 
-def test_a_slice_without_a_collector_is_refused_before_a_host_is_touched(agents, tmp_path):  # noqa: F811
+def test_a_slice_without_a_collector_is_refused_before_a_host_is_touched(agents, tmp_path):
     """The default of hsflowd_collectors comes from groups, which a slice sees only a part of."""
     inventory = json.loads(run("ansible-inventory", "-i", str(INVENTORY), "--list").stdout)
     part = tmp_path / "slice"
