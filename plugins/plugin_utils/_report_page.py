@@ -60,13 +60,13 @@ function filter() {
 }
 find.addEventListener("input", filter);
 failing.addEventListener("change", filter);
-const key = cell => cell.dataset.value ?? cell.textContent;
+const words = new Intl.Collator(undefined, { numeric: true }).compare;
+const order = (a, b) => "value" in a.dataset ? a.dataset.value - b.dataset.value : words(a.textContent, b.textContent);
 document.querySelectorAll("th button").forEach(button => button.addEventListener("click", () => {
   const head = button.closest("th"), column = head.cellIndex, down = head.getAttribute("aria-sort") === "ascending";
   document.querySelectorAll("th").forEach(other => other.removeAttribute("aria-sort"));
   head.setAttribute("aria-sort", down ? "descending" : "ascending");
-  const compare = new Intl.Collator(undefined, { numeric: true }).compare;
-  rows.sort((a, b) => (down ? -1 : 1) * compare(key(a.cells[column]), key(b.cells[column])));
+  rows.sort((a, b) => (down ? -1 : 1) * order(a.cells[column], b.cells[column]));
   body.append(...rows);
 }));
 document.querySelector(".tools").hidden = false;
