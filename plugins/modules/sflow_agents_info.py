@@ -13,7 +13,7 @@ description:
     host.
   - Understands the collector of this collection (its C(/fleet/json)) and sFlow-RT 3.x (its C(/agents/json)) and finds
     out which one
-    it talks to. With several servers the answers are merged, and the server that heard of an agent last counts.
+    it talks to. Several servers are asked at the same time, their answers are merged, and the server that heard of an agent last counts.
   - One call serves the whole fleet. It changes nothing anywhere.
   - The module runs where the server can be reached. The collector and sFlow-RT of this collection listen on
     127.0.0.1,
@@ -137,6 +137,12 @@ options:
       - How long to wait at most, in seconds, for the whole fleet. V(0) looks once.
       - The default is two and a half times the longest polling interval plus ten seconds.
     type: float
+  waited:
+    description:
+      - How many seconds ago the agents were looked at. O(timeout) counts from there, and O(agents[].running_seconds) grows by as much.
+      - Several questions that are asked one after another so share one timeout, instead of adding theirs up. Each looks once at least.
+    type: float
+    default: 0.0
   request_timeout:
     description: How long one request may take, in seconds.
     type: float
@@ -364,7 +370,7 @@ def check(module, expected):
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         module.fail_json(msg="These hosts are named twice in agents: {}.".format(", ".join(twice)))
-    for option in ("max_age", "max_loss", "timeout", "request_timeout"):
+    for option in ("max_age", "max_loss", "timeout", "waited", "request_timeout"):
         value = module.params[option]
         if value is not None and not 0 <= value < 86400 * 7:
             module.fail_json(msg=f"{option} is {value:g}; expected a number from 0 on, below a week.")
@@ -390,6 +396,7 @@ def main():
             "max_loss": {"type": "float", "default": 1.0},
             "require": {"type": "list", "elements": "str", "choices": ["counters", "flows"], "default": ["counters"]},
             "timeout": {"type": "float"},
+            "waited": {"type": "float", "default": 0.0},
             "request_timeout": {"type": "float", "default": 10.0},
             "fail_unless_proved": {"type": "bool", "default": True},
             "collector_addresses": {"type": "list", "elements": "str", "default": []},
@@ -414,7 +421,7 @@ def main():
         params["max_age"], params["max_loss"], params["require"], params["collector_addresses"]
     )
     timeout = params["timeout"] if params["timeout"] is not None else verdicts.default_timeout(expected)
-    result = verdicts.prove(clients, expected, settings, timeout, params["request_timeout"])
+    result = verdicts.prove(clients, expected, settings, timeout, params["request_timeout"], params["waited"])
 
     ordered = verdicts.in_order(result["verdicts"])
     failing = [verdict for verdict in ordered if verdict.word != verdicts.REPORTING]

@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 from ansible_collections.netviz.sflow.plugins.module_utils import _agents_api as api
 from ansible_collections.netviz.sflow.plugins.module_utils import _verdicts as v
@@ -260,6 +262,28 @@ def test_one_of_two_collectors_is_away(clock):
     clients = [Script(clock, [(0, [row()])]), Script(clock, [(0, api.ApiError("B is away."))])]
     result = v.prove(clients, expected, v.Settings(), 5, clock=clock)
     assert [x.word for x in result["verdicts"]] == ["reporting", "unknown"]
+
+
+def test_several_collectors_are_asked_at_the_same_time(clock):
+    meeting = threading.Barrier(2)
+
+    def meet():
+        meeting.wait(timeout=20)  # broken when the other one is not asked until this one has answered
+        return [row()]
+
+    clients = [Script(clock, [(0, meet)]), Script(clock, [(0, meet)])]
+    assert [x.word for x in v.prove(clients, [host()], v.Settings(), 5, clock=clock)["verdicts"]] == ["reporting"]
+
+
+def test_the_time_that_was_waited_elsewhere_counts(clock):
+    result = v.prove([Script(clock, [(0, [])])], [host()], v.Settings(), 60, waited=50.0, clock=clock)
+    assert sum(clock.slept) == 10.0 and result["waited_seconds"] == 60.0
+    # An agent that was started 5 s before it was looked at may have sent its datagram 30 s ago by now.
+    started = [host(running_seconds=5.0)]
+    script = Script(clock, [(0, [row(age=30.0)])])
+    assert [x.word for x in v.prove([script], started, v.Settings(), 60, waited=50.0, clock=clock)["verdicts"]] == ["reporting"]
+    script = Script(clock, [(0, [row(age=30.0)])])
+    assert [x.word for x in v.prove([script], started, v.Settings(), 0, clock=clock)["verdicts"]] == ["restarting"]
 
 
 def test_order_and_counts(clock):
