@@ -65,10 +65,9 @@ class ActionModule(ActionBase):
         asked = [
             agent["name"] for result in arguments["results"] for agent in (result.get("item") or {}).get("agents") or []
         ]
-        due = set(groups.get("__sflow_due") or ())
         alive = set(variables.get("ansible_play_hosts") or ())
         outcomes = {
-            name: _proof.outcome_of(hostvars[name], name in due, name in alive)
+            name: _proof.outcome_of(hostvars[name], name in alive)
             for name in {*asked, *arguments["hosts"]}
             if name in hostvars
         }

@@ -16,12 +16,12 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd
 
 
-def _plain(value):
+def plain(value):
     """Ansible's own kinds of str, int, dict and list as plain ones, so that messages show what was written."""
     if isinstance(value, dict) or hasattr(value, "items"):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int):
@@ -83,7 +83,7 @@ def hsflowd_settings(variables, host=None, version=None):
     """The role's variables -> its plan: ordered statements of hsflowd.conf, or problems."""
     if not hasattr(variables, "items"):
         raise AnsibleFilterError("hsflowd_settings takes a mapping of the role's variables, not %r" % (variables,))
-    return _hsflowd.settle(_plain(variables), _plain(host) if host else None, package_version, version)
+    return _hsflowd.settle(plain(variables), plain(host) if host else None, package_version, version)
 
 
 def hsflowd_due(host, plan, config, drop_ins=None, enabled=True):
@@ -110,7 +110,8 @@ def hsflowd_group_collectors(hostvars, groups):
 
 def _agent_address(values):
     """The address that a host will report under: planned, or to be planned when a later batch comes to it."""
-    plan, info = values.get("__hsflowd_plan") or {}, values.get("__hsflowd_info") or {}
+    info = values.get("__hsflowd_info") or {}
+    plan = info.get("plan") or {}
     running = (info.get("auto") or {}).get("agent_ip")
     if plan:
         return plan.get("agent_address") or running
@@ -149,7 +150,8 @@ def hsflowd_downloads(hostvars, hosts, directory):
     found: dict[str, dict[str, str]] = {}
     for name in hosts:
         values = hostvars[name]
-        plan, info = values.get("__hsflowd_plan") or {}, values.get("__hsflowd_info") or {}
+        info = values.get("__hsflowd_info") or {}
+        plan = info.get("plan") or {}
         source = plan.get("source") or {}
         package = info.get("package") or {}
         if not source.get("url") or source["url"].startswith("file://"):
@@ -162,12 +164,14 @@ def hsflowd_downloads(hostvars, hosts, directory):
     return [found[url] for url in sorted(found)]
 
 
+def is_true(value):
+    """A variable as a truth value; one from the command line is a string."""
+    return str(value).lower() not in ("false", "no", "off", "0", "", "{}")
+
+
 def hsflowd_remains(host, manage=True, keep_config=False):
     """What of the agent is still on the host, each in a few words."""
-    return _hsflowd.remains(host, str(manage).lower() not in _NO, str(keep_config).lower() not in _NO)
-
-
-_NO = ("false", "no", "off", "0", "")
+    return _hsflowd.remains(host, is_true(manage), is_true(keep_config))
 
 
 class FilterModule:

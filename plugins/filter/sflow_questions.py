@@ -48,7 +48,7 @@ RETURN = r"""
 _value:
   description:
     - A list of questions. Each has C(host) (to delegate to), C(url), C(collector_addresses) and C(agents), the last three
-      as M(netviz.sflow.sflow_agents_info) takes them.
+      as M(netviz.sflow.sflow_agents_info) takes them, and C(asked_at), the time on the control node in seconds since 1970.
   type: list
   elements: dict
 """

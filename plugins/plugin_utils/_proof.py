@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import canonical_address
@@ -54,9 +55,10 @@ def questions(
             (n for n, point in enumerate(points) if point["ports"] & set(expected.get("collectors") or ())), 0
         )
         asked[number].append(expected)
+    now = time.time()
     return [
-        {"host": point["host"], "url": point["url"], "collector_addresses": sorted(point["ports"]), "agents": agents}
-        for point, agents in zip(points, asked)
+        {"host": p["host"], "url": p["url"], "collector_addresses": sorted(p["ports"]), "agents": agents, "asked_at": now}
+        for p, agents in zip(points, asked)
         if agents
     ]
 
@@ -146,6 +148,31 @@ def burst_address(hostvars: Mapping[str, Record], name: str, collectors: Iterabl
     return ""
 
 
+# -- hosts --------------------------------------------------------------------------------------------------------------
+
+
+def failure_of(name: str, variables: Record) -> str:
+    """Why the run failed on a host, in a sentence; empty if it did not."""
+    report = variables.get("__sflow_report")
+    failing = report.get("failing") if isinstance(report, Mapping) else None
+    return str((failing or {}).get(name) or variables.get("__sflow_error") or "")
+
+
+def _found(key: str) -> Callable[[str, Record], bool]:
+    def found(_name: str, variables: Record) -> bool:
+        info = variables.get("__hsflowd_info")
+        return bool(isinstance(info, Mapping) and info.get(key))
+
+    return found
+
+
+PICKS: dict[str, Callable[[str, Record], bool]] = {
+    "refused": _found("refused"),
+    "due": _found("due"),
+    "failed": lambda name, variables: bool(failure_of(name, variables)),
+}
+
+
 # -- answers ------------------------------------------------------------------------------------------------------------
 
 # What a run did to a host, if that makes the host a failing one whatever its telemetry says.
@@ -223,10 +250,9 @@ def _rank(row: Record) -> int:
     return VERDICTS.index(row["verdict"]) if row["verdict"] in VERDICTS else -1
 
 
-def outcome_of(variables: Record, due: bool, alive: bool) -> dict[str, Any]:
+def outcome_of(variables: Record, alive: bool) -> dict[str, Any]:
     """What the run did to a host, for its row.
 
-    :param due: whether the host needed a change
     :param alive: whether the host is still part of the run
     """
     package = _info(variables).get("package")
@@ -245,7 +271,7 @@ def outcome_of(variables: Record, due: bool, alive: bool) -> dict[str, Any]:
         found["version_before"] = variables.get("__sflow_version_before")
         found["changes"] = changes
         found["outcome"] = "changed"
-    elif due:
+    elif PICKS["due"]("", variables):
         found.update(outcome="not reached", note="The rollout stopped before it; it is as it was.")
     return found
 

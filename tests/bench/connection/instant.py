@@ -19,7 +19,8 @@ options:
     vars: [{name: instant_answer}]
 """
 
-from ansible.plugins.connection import ConnectionBase  # noqa: E402 - Ansible puts DOCUMENTATION before the imports
+from ansible.errors import AnsibleConnectionFailure  # noqa: E402 - Ansible puts DOCUMENTATION before the imports
+from ansible.plugins.connection import ConnectionBase  # noqa: E402
 
 
 class Connection(ConnectionBase):
@@ -33,8 +34,11 @@ class Connection(ConnectionBase):
     def exec_command(self, cmd, in_data=None, sudoable=True):
         if not in_data:
             return 0, b"", b""
-        with open(self.get_option("answer"), encoding="utf-8") as answer:
-            text = answer.read().replace("192.0.2.1", self.get_option("address"))
+        try:
+            with open(self.get_option("answer"), encoding="utf-8") as answer:
+                text = answer.read().replace("192.0.2.1", self.get_option("address"))
+        except FileNotFoundError as error:
+            raise AnsibleConnectionFailure("a host without an answer is away") from error
         return 0, text.encode(), b""
 
     def put_file(self, in_path, out_path):

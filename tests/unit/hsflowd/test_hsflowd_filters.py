@@ -153,9 +153,9 @@ def test_collectors_of_the_groups():
 
 def test_shared_addresses():
     hostvars = {
-        "a": {"__hsflowd_plan": {"agent_address": "192.0.2.1"}},
+        "a": {"__hsflowd_info": {"plan": {"agent_address": "192.0.2.1"}}},
         "b": {"__hsflowd_info": {"auto": {"agent_ip": "198.51.100.1"}, "uplink_address": "192.0.2.1"}},
-        "c": {"__hsflowd_plan": {"agent_address": None}, "__hsflowd_info": {"auto": {"agent_ip": "192.0.2.3"}}},
+        "c": {"__hsflowd_info": {"plan": {"agent_address": None}, "auto": {"agent_ip": "192.0.2.3"}}},
         "d": {},
         "e": {"hsflowd_agent_ip": "192.0.2.3", "__hsflowd_info": {"uplink_address": "192.0.2.1"}},
         "f": {"hsflowd_agent": "eth1", "__hsflowd_info": {"uplink_address": "192.0.2.1"}},
@@ -173,14 +173,14 @@ def test_each_package_is_downloaded_once(variables):
         seen = host(platform=platform)
         if name == "done":
             seen["package"] = {"installed": True, "version": "2.0.53-1"}
-        hostvars[name] = {"__hsflowd_info": seen, "__hsflowd_plan": settings.settle(variables, seen)}
+        hostvars[name] = {"__hsflowd_info": dict(seen, plan=settings.settle(variables, seen))}
     found = filters.hsflowd_downloads(hostvars, list(hostvars), "/cache")
     assert [f["url"].rsplit("/", 1)[1] for f in found] == [
         "hsflowd-debian12_2.0.53-1_amd64.deb",
         "hsflowd-ubuntu18_2.0.53-1_amd64.deb",
     ]
     assert [f["host"] for f in found] == ["a", "c"]
-    assert found[0]["dest"] == filters.hsflowd_cached(hostvars["a"]["__hsflowd_plan"]["source"], "/cache")
+    assert found[0]["dest"] == filters.hsflowd_cached(hostvars["a"]["__hsflowd_info"]["plan"]["source"], "/cache")
     # Two mirrors may have different files of one name.
     one, other = ({"url": "https://%s/x.deb" % mirror, "asset": "x.deb"} for mirror in "ab")
     assert filters.hsflowd_cached(one, "/c") != filters.hsflowd_cached(other, "/c")
@@ -232,14 +232,15 @@ def test_the_roles_specs_defaults_and_readme_agree():
     assert module.differences(options, swapped) and module.differences(options, dict(defaults, hsflowd_polling=30))
 
 
-def test_every_setting_reaches_the_filter():
-    """A public variable that the filter reads and the role does not pass would be without effect."""
-    passed = (ROLE / "vars/main.yml").read_text()
+def test_every_setting_reaches_the_plan():
+    """A public variable that the plan depends on and the role does not pass would be without effect."""
+    passed = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__hsflowd_settings"]
     source = (ROOT / "plugins/module_utils/_hsflowd.py").read_text()
     names = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
     used = [name for name in names if '"%s"' % name in source]
     assert len(used) > 15
-    assert [name for name in used if "'%s': %s" % (name, name) not in passed] == []
+    assert [name for name in used if name not in passed] == []
+    assert [name for name in passed if name not in names] == []
 
 
 def test_every_filter_is_documented():

@@ -133,7 +133,8 @@ CHANGE = {"changed": True, "changes": ["package", "config", "service"]}
      True, True, "unproved", "and stays"),
 ])
 def test_what_the_run_did_to_a_host(variables, due, alive, outcome, words):
-    found = _proof.outcome_of(variables, due, alive)
+    info = {"due": ["hsflowd.conf differs"] if due else []}
+    found = _proof.outcome_of(dict(variables, __hsflowd_info=info), alive)
     assert found.get("outcome") == outcome and words in found.get("note", "")
     account = _proof.merge([answered({"name": "a"})], outcomes={"a": found})
     assert account["failing"] == (["a"] if outcome in _proof.FAILURES else [])
@@ -141,13 +142,13 @@ def test_what_the_run_did_to_a_host(variables, due, alive, outcome, words):
 
 
 def test_no_secret_reaches_the_report():
-    found = _proof.outcome_of({"__sflow_error": "GET https://me:pa55@mirror/x failed, token=abc123 Password: hunter2"}, True, True)
+    found = _proof.outcome_of({"__sflow_error": "GET https://me:pa55@mirror/x failed, token=abc123 Password: hunter2"}, True)
     assert found["note"] == "GET https://***@mirror/x failed, token=*** Password: ***"
 
 
 def test_the_version_before_and_after():
     outcome = _proof.outcome_of({"__hsflowd_change": CHANGE, "__sflow_version_before": "2.0.53-1",
-                                 "__hsflowd_info": {"unit": {}, "package": {"version": "2.1.11-1"}}}, True, True)
+                                 "__hsflowd_info": {"unit": {}, "package": {"version": "2.1.11-1"}}}, True)
     row = _report.table(_proof.merge([answered({"name": "a"})], outcomes={"a": outcome}))[1][0]
     assert "2.0.53-1 -> 2.1.11-1  restarted  reporting" in row
 

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings, observation and plan of a host in one task, because each task of each host costs the control node a process."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jinja2
+from ansible import __version__
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import filter_loader
+from ansible_collections.netviz.sflow.plugins.filter import hsflowd_settings as filters
+
+# The main process loads this plugin before it forks one process per host, so what is prepared here is prepared once.
+TEMPLATE = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, autoescape=False).from_string(  # noqa: S701 - no HTML
+    (Path(__file__).parents[2] / "roles" / "hsflowd" / "templates" / "hsflowd.conf.j2").read_text(encoding="utf-8")
+)
+for name in ("ansible.builtin.bool", "ansible.builtin.combine", "netviz.sflow.hsflowd_group_collectors"):
+    filter_loader.get(name)
+
+# How an ansible-core says, or shows, that it cannot work with the Python of a host.
+TOO_OLD = re.compile(r"requires (a minimum of )?Python|SyntaxError|future feature|No module named .?ipaddress")
+TOO_OLD_SENTENCE = (
+    f"the Python of this host is too old for ansible-core {__version__}. ansible-core 2.16 is the last that manages "
+    "Python 3.6 (Ubuntu 18.04), 2.17 the last for 3.7, 2.19 the last for 3.8; nothing here works with a Python before 3.6. "
+    "Use that ansible-core, or set ansible_python_interpreter to a newer Python of the host"
+)
+
+
+class Refused(Exception):
+    """The settings cannot be used, whatever the host is like."""
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        self.variables = task_vars
+        try:
+            decide = self.decision()
+        except Refused as error:
+            return {"changed": False, "refused": error.args[0], "due": error.args[0]}
+        info = self._execute_module(module_name="netviz.sflow.hsflowd_info", module_args={}, task_vars=task_vars)
+        if info.get("failed"):
+            said = " ".join(str(info.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")).strip()
+            why = TOO_OLD_SENTENCE if TOO_OLD.search(said) else said[:2000]
+            return {**info, "msg": f"{task_vars['inventory_hostname']}: {why}"}
+        return {**info, "refused": [], **decide(info)}
+
+    def decision(self):
+        """What makes a plan of an observation. Everything that needs no host is worked out here, before one is reached."""
+        state = self.value("hsflowd_state")
+        if state == "absent":
+            manage, keep = self.value("hsflowd_install"), self.value("hsflowd_keep_config")
+            return lambda info: {"due": filters.hsflowd_remains(info, manage, keep)}
+        if state != "present":
+            raise Refused([f"hsflowd_state is {state}; expected present or absent"])
+        settings = {name: self.value(name) for name in self.value("__hsflowd_settings")}
+        problems = filters.hsflowd_settings(settings)["problems"]
+        if problems:
+            raise Refused(problems)
+        drop_ins = {
+            f"netviz-{name}.conf": self.value(f"__hsflowd_drop_in_{name}")
+            for name, switch in self.value("__hsflowd_drop_ins").items()
+            if filters.is_true(self.value(switch))
+        }
+        enabled = filters.is_true(self.value("hsflowd_service_enabled"))
+
+        def decide(info):
+            plan = filters.hsflowd_settings(settings, host=info)
+            # As text only: the control node keeps and copies this for every host of the fleet.
+            plan.update(config=TEMPLATE.render(__hsflowd_statements=plan.pop("statements")), drop_ins=drop_ins)
+            due = filters.hsflowd_due(info, plan, plan["config"], drop_ins, enabled)
+            return {"plan": plan, "due": plan["problems"] + due}
+
+        return decide
+
+    def value(self, name):
+        """One variable of the role; an error names it."""
+        try:
+            return filters.plain(self._templar.template(self.variables[name]))
+        except AnsibleError as error:
+            raise Refused([f"{name} cannot be worked out: {error.message}"]) from error

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: sflow_hosts
+short_description: The hosts that a play of the rollout is about
+version_added: 1.0.0
+description:
+  - Picks hosts by what was registered on them. A play that has only these hosts costs nothing on all others, where a condition
+    would cost a process per host.
+options:
+  _input:
+    description: The C(hostvars) of the play.
+    type: dict
+    required: true
+  hosts:
+    description: The hosts to pick from, in their order.
+    type: list
+    elements: str
+    required: true
+  which:
+    description:
+      - V(refused), those whose settings are refused, V(due), those that need a change, or V(failed), those whose change or proof
+        failed. The first two by what M(netviz.sflow.hsflowd_plan) found.
+    type: str
+    choices: [refused, due, failed]
+    required: true
+author:
+  - netviz.sflow contributors (@netviz)
+"""
+
+EXAMPLES = r"""
+- name: Look at the hosts that need a change
+  hosts: "{{ hostvars | netviz.sflow.sflow_hosts(groups['sflow_agents'], 'due') }}"
+  gather_facts: false
+  tasks:
+    - name: Say why
+      ansible.builtin.debug:
+        msg: "{{ __hsflowd_info.due }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Their names.
+  type: list
+  elements: str
+"""
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof
+
+
+def sflow_hosts(hostvars, hosts, which):
+    if which not in _proof.PICKS:
+        raise AnsibleFilterError(f"sflow_hosts: {which!r} is none of {', '.join(_proof.PICKS)}.")
+    # A check of the syntax knows no variables of hosts.
+    return [name for name in hosts if name in hostvars and _proof.PICKS[which](name, hostvars[name])]
+
+
+class FilterModule:
+    def filters(self):
+        return {"sflow_hosts": sflow_hosts}

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks over hosts that answer at once (tests/bench/connection/instant.py) and a collector that has heard them all."""
+
+import collections
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+REPO = pathlib.Path(__file__).resolve().parents[3]
+BENCH = REPO / "tests" / "bench"
+sys.path.insert(0, str(BENCH))
+import bench_fleet  # noqa: E402 - it lies beside the connection plugin
+
+PLAYBOOK = shutil.which("ansible-playbook") or os.path.join(os.path.dirname(sys.executable), "ansible-playbook")
+HOSTS = ["host0", "host1", "host2"]
+Run = collections.namedtuple("Run", "status plays failed text")
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    """Runs a playbook with more variables for some hosts."""
+    directory = tmp_path_factory.mktemp("fleet")
+    server = bench_fleet.serve(len(HOSTS))
+    answer = directory / "answer.json"
+    answer.write_text(json.dumps(bench_fleet.FINISHED))
+    common = bench_fleet.variables(answer, f"http://127.0.0.1:{server.server_address[1]}")
+
+    def run(book, hosts=None, *arguments):
+        members = {
+            name: {"instant_address": bench_fleet.address(n), "ansible_host": bench_fleet.address(n), **(hosts or {}).get(name, {})}
+            for n, name in enumerate(HOSTS)
+        }
+        (directory / "hosts.json").write_text(json.dumps({"sflow_agents": {"hosts": members, "vars": common}}))
+        command = [PLAYBOOK, "-i", str(directory / "hosts.json"), str(book), *arguments]
+        environment = {**bench_fleet.ENVIRONMENT, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_LOCAL_TEMP": str(directory / "tmp")}
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=REPO)
+        report = json.loads(done.stdout[done.stdout.index("{\n") :])
+        plays = collections.defaultdict(list)  # a play with batches comes several times
+        for play in report["plays"]:
+            plays[play["play"]["name"]] += [(task["task"]["name"], list(task["hosts"])) for task in play["tasks"]]
+        failed = {
+            host: result["msg"]
+            for play in report["plays"]
+            for task in play["tasks"]
+            for host, result in task["hosts"].items()
+            if result.get("failed") or result.get("unreachable")
+        }
+        return Run(done.returncode, plays, failed, done.stdout + done.stderr)
+
+    assert run(BENCH / "prepare_scale.yml", None, "--limit", "host0", "-e", "instant_address=192.0.2.1").status == 0
+    yield run
+    server.shutdown()
+    server.server_close()
+
+
+def tasks_of(run, host):
+    return [task for tasks in run.plays.values() for task, hosts in tasks if host in hosts]
+
+
+def test_a_host_that_needs_nothing_costs_one_task(fleet):
+    run = fleet("playbooks/site.yml")
+    assert run.status == 0 and not run.failed, run.text
+    assert "3 hosts: 3 reporting" in run.text
+    # Every task of every host is a process on the control node. The first host has the two tasks of the whole fleet besides.
+    assert tasks_of(run, "host1") == tasks_of(run, "host2") == ["netviz.sflow.hsflowd : Observe the host"]
+    assert len(tasks_of(run, "host0")) == 4  # the last one is skipped
+
+
+@pytest.mark.parametrize("book", ["site", "verify", "prove", "remove"])
+def test_the_syntax_can_be_checked_without_a_run(book, tmp_path):
+    (tmp_path / "hosts.json").write_text(json.dumps({"sflow_agents": {"hosts": dict.fromkeys(HOSTS, {})}}))
+    for flag in ("--syntax-check", "--list-tasks"):
+        command = [PLAYBOOK, "-i", str(tmp_path / "hosts.json"), f"playbooks/{book}.yml", flag]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=bench_fleet.ENVIRONMENT, cwd=REPO)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_refused_settings_stop_everything_before_a_change(fleet):
+    hosts = {
+        "host0": {"hsflowd_polling": 60},  # would be changed
+        "host1": {"hsflowd_sampling": "many"},
+        "host2": {"hsflowd_collectors": "{{ no_such_variable }}"},
+    }
+    run = fleet("playbooks/site.yml", hosts)
+    assert run.status == 2 and set(run.failed) == {"host1", "host2"}, run.text
+    assert run.failed["host1"].startswith("host1: hsflowd_sampling")
+    assert "hsflowd_collectors cannot be worked out: 'no_such_variable' is undefined" in run.failed["host2"]
+    assert list(run.plays)[-1] == "Stop before anything is changed where settings are refused"
+
+
+def test_a_refused_host_is_not_connected_to(fleet):
+    run = fleet("playbooks/site.yml", {"host1": {"hsflowd_state": "gone", "instant_answer": "/nowhere"}})
+    assert run.status == 2 and run.failed == {"host1": "host1: hsflowd_state is gone; expected present or absent"}
+
+
+def test_a_host_that_is_away_is_left_out_and_the_others_go_on(fleet):
+    run = fleet("playbooks/site.yml", {"host2": {"instant_answer": "/nowhere"}})
+    assert run.status == 4 and set(run.failed) == {"host2"}, run.text
+    assert "3 hosts: 1 left out, 3 reporting" in run.text  # the collector hears it all the same
+    assert "This run could not reach or prepare it" in run.text
+
+
+def test_only_hosts_that_need_a_change_are_in_the_batches(fleet):
+    at_once = ("--check", "-e", '{"sflow_rollout_batches": ["100%"]}')
+    changed = {"hsflowd_polling": 60}
+    run = fleet("playbooks/site.yml", {"host0": {"hsflowd_state": "absent"}, "host2": changed}, *at_once)
+    assert {host for _task, hosts in run.plays["Change the agents, batch by batch"] for host in hosts} == {"host0", "host2"}
+    assert "Ask the collector" not in run.text  # what would be deployed cannot report yet
+    limited = fleet("playbooks/site.yml", {"host1": changed, "host2": changed}, *at_once, "--limit", "host0,host1")
+    assert {host for _task, hosts in limited.plays["Change the agents, batch by batch"] for host in hosts} == {"host1"}
+
+
+def test_verify_looks_once_at_each_host(fleet):
+    run = fleet("playbooks/verify.yml", {"host2": {"instant_answer": "/nowhere"}})
+    assert run.status == 0, run.text  # its telemetry arrives
+    assert tasks_of(run, "host1") == tasks_of(run, "host2") == ["Look at the agent"]
+
+
+def test_the_proof_alone_reaches_no_agent(fleet):
+    run = fleet("playbooks/prove.yml", dict.fromkeys(HOSTS, {"instant_answer": "/nowhere"}))
+    assert run.status == 0 and "3 hosts: 3 reporting" in run.text, run.text
+
+
+def test_hosts_that_do_not_report_are_named_one_by_one(fleet):
+    run = fleet("playbooks/verify.yml", {"host1": {"hsflowd_agent_ip": "203.0.113.9"}}, "-e", "sflow_proof_timeout_seconds=0")
+    assert run.status == 2 and set(run.failed) == {"host1"}, run.text
+    assert run.failed["host1"].startswith("wrong_source: ")
+
+
+def test_without_a_collector_nothing_is_proved(fleet):
+    nobody = dict.fromkeys(HOSTS, {"sflow_proof_url": ""})
+    verified = fleet("playbooks/verify.yml", nobody)
+    assert verified.status == 2 and "Put a host into the group sflow_collector" in verified.text
+    assert fleet("playbooks/site.yml", nobody).status == 0
