@@ -102,6 +102,7 @@ def test_a_wrong_collector_stops_at_the_canary_which_goes_back(host):
     assert re.search(r"^rollout-1 .*failed=1", output, re.M) and not re.search(r"^rollout-[2-5] .*failed=[1-9]", output, re.M)
     assert {name: state(name) for name in HOSTS[1:]} == {name: before[name] for name in HOSTS[1:]}
     assert files("rollout-1") == canary_before
+    (EPHEMERAL / "report.html").rename(EPHEMERAL / "canary.html")  # for test_rollout_page.py
     assert verdicts(rows) == ALL_REPORT  # the canary too, as before
 
 
@@ -122,11 +123,27 @@ def test_some_may_fail_if_the_variable_says_so(host):
     assert verdicts(rows) == ALL_REPORT
 
 
+def test_a_burst_shows_the_samples_of_a_quiet_network(host):
+    # One packet in 500 of next to none: without packets of its own no host would show a sample within the proof.
+    quiet = ("--limit", "rollout-4,rollout-5", "-e", "hsflowd_sampling=500")
+    status, output, rows = play("site", *quiet, "-e", "sflow_proof_flows=true")
+    assert status == 0, output
+    assert "Send packets that sampling must show" in output
+    assert {name: row["outcome"] for name, row in rows.items()} == {"rollout-4": "changed", "rollout-5": "changed"}
+    assert all(row["verdict"] == "reporting" and row["flow_samples"] > 0 and row["sampling"] == [500] for row in rows.values())
+    time.sleep(8)  # until these samples are too old to count
+    status, output, rows = play("verify", *quiet, "-e", '{"sflow_proof_require": ["flows"]}', "-e", "sflow_proof_timeout_seconds=0")
+    assert status != 0 and verdicts(rows) == {"rollout-4": "no_flows", "rollout-5": "no_flows"}
+    status, output, _rows = play("site", "--limit", "rollout-4,rollout-5")
+    assert status == 0, output
+
+
 def test_a_missing_library_is_told_from_a_quiet_network(host):
     library = inside("rollout-2", "readlink -f /usr/lib/*/libpcap.so.0.8")
     inside("rollout-2", f"mv {library} /root/pcap && systemctl restart hsflowd && sleep 5")
     try:
-        status, output, rows = play("verify")
+        # With a burst of every host, so that all others do show samples.
+        status, output, rows = play("verify", "-e", "sflow_proof_flows=true")
     finally:
         inside("rollout-2", f"mv /root/pcap {library} && systemctl restart hsflowd && sleep 5")
     assert status != 0
