@@ -46,7 +46,7 @@ lint: venv ## ansible-lint (production), yamllint, ruff, mypy
 .PHONY: sanity
 sanity: venv ## ansible-test sanity
 	@mkdir -p .cache
-	tests/sanity.sh
+	tests/ansible_test.sh sanity
 
 .PHONY: unit
 unit: venv ## unit tests, on the control node's Python and on the oldest of the managed hosts
@@ -110,6 +110,10 @@ variables: venv ## write the tables of variables into the READMEs of the roles a
 dist: venv ## build the tarball of the collection; the same sources give the same bytes
 	@python tests/packaging/dist.py
 
+.PHONY: matrix
+matrix: venv ## the oldest and the newest ansible-core, and the Pythons of managed hosts (ARGS=managed for these)
+	@python tests/matrix.py $(ARGS)
+
 .PHONY: clean
 clean: ## remove what make made in the working tree (containers: make demo-down)
-	@rm -rf .cache .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis .venv .venv-3.6 netviz-sflow-*.tar.gz
+	@rm -rf .cache .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis .venv netviz-sflow-*.tar.gz

@@ -48,18 +48,15 @@ def run(command, timeout=60, **environment):
     )
     variables.update(environment)
     try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables
-        )
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables,
+            timeout=timeout, check=False,
+        )  # fmt: skip
+        status, out = done.returncode, done.stdout
     except OSError as error:
         return 127, "%s: %s" % (command[0], error.strerror)
-    try:
-        out = process.communicate(timeout=timeout)[0]
-        status = process.returncode
-    except subprocess.TimeoutExpired:
-        process.kill()
-        out = process.communicate()[0]
-        status = 124
+    except subprocess.TimeoutExpired as error:
+        status, out = 124, error.output or b""
     return status, out.decode("utf-8", "replace")
 
 

@@ -61,13 +61,12 @@ def run(*command):
     """(exit status, standard output) of a read-only program; 127 when it is not there."""
     environment = dict(os.environ, LC_ALL="C", LANG="C", SYSTEMD_COLORS="0", SYSTEMD_PAGER="")
     try:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=environment
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment, check=False
         )
-        out = process.communicate()[0]
     except OSError:
         return 127, ""
-    return process.returncode, out.decode("utf-8", "replace")
+    return done.returncode, done.stdout.decode("utf-8", "replace")
 
 
 def parse_os_release(content):

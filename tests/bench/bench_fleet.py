@@ -135,7 +135,7 @@ def scale(sizes: list[int]) -> None:
         for hosts in sizes:
             server = serve(hosts)
             path = inventory(hosts, f"http://127.0.0.1:{server.server_address[1]}")
-            ping = run("ansible", "-i", path, "all", "-m", "ping", "-o", check=False)  # they answer like hsflowd_info, which is no pong
+            ping = run("ansible", "-i", path, "all", "-m", "ping", check=False)  # they answer like hsflowd_info, which is no pong
             wall, cpu, rss, text = run("ansible-playbook", "-i", path, "playbooks/site.yml")
             server.shutdown()
             if f"{hosts} hosts: {hosts} reporting" not in text or "Bring package" in text:

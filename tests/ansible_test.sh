@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# ansible-test over what git would ship, with the Python and the ansible-core that come first on PATH.
+# Usage: ansible_test.sh sanity|units [arguments of ansible-test]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+command=$1
+shift
+
+version=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+place=$PWD/.cache/ansible-test/$version
+tree=$place/$command/ansible_collections/netviz/sflow
+rm -rf "$tree" && mkdir -p "$tree"
+# shellcheck disable=SC2016  # $f is the inner shell's
+git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c 'for f; do [ -e "$f" ] && printf "%s\0" "$f"; done' _ |
+  tar --null -T - -cf - | tar -C "$tree" -xf -
+cd "$tree"
+git init -q . && git add -A  # ansible-test asks git which files there are
+
+# ansible-test downloads a get-pip.py to start its own virtual environments; where that is out of reach, the pip that
+# Python itself carries does the same.
+export HOME=$place/home
+mkdir -p "$HOME/.ansible/test/cache"
+source=$(python -c 'import ansible_test; print(ansible_test.__path__[0])')/_internal/python_requirements.py
+for pip in $(sed -nE "s/^ +pip='([0-9.]+)',.*/\1/p" "$source" | tr . _); do
+  printf 'import ensurepip\nensurepip.bootstrap(upgrade=True)\n' >"$HOME/.ansible/test/cache/get_pip_$pip.py"
+done
+case $command in
+  sanity) arguments=(--requirements --python "$version") ;;
+  units) arguments=(--requirements --venv --python "$version") ;;
+esac
+ansible-test "$command" "${arguments[@]}" --color no "$@" 2>&1 |
+  grep -vE 'is ignored: it is neither a file nor a directory|^(Collecting|Requirement already|Using cached|  Downloading)'
