@@ -17,5 +17,9 @@ def test_the_agent_runs(host):
     assert "pcap { dev=eth0 }" in host.file("/etc/hsflowd.conf").content_string
 
 
+def test_the_collector_of_the_bundle_runs(host):
+    assert host.service("sflow-collector").is_running == (host.backend.get_hostname() == "airgap-debian12")
+
+
 def test_nothing_of_the_transfer_is_left(host):
     assert host.run("find /root /tmp /var/tmp -name '*.deb'").stdout == ""
