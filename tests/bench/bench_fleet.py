@@ -48,7 +48,7 @@ def run(*command: str, check: bool = True) -> tuple[float, float, int, str]:
         output.seek(0)
         text = output.read()
     if check and status:
-        sys.exit(f"{' '.join(command)} failed:\n{text[-4000:]}")
+        sys.exit(f"{' '.join(command)} failed:\n{text[-20000:]}")
     return time.perf_counter() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, text
 
 

@@ -68,16 +68,22 @@ def up(directory: Path, names: list[str]) -> None:
             time.sleep(0.5)
 
 
+class Files(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
 def measure(directory: Path, names: list[str], run) -> None:
     builder = [sys.executable, str(ROOT / "tests/agent/build.py"), "--version", VERSION, "--platform", "debian12", "--arch", "amd64"]
     package = subprocess.run([*builder, "--out", str(directory)], check=True, capture_output=True, text=True).stdout.split()[-1]
-    files = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(directory))
+    files = functools.partial(Files, directory=str(directory))
     files_server = http.server.ThreadingHTTPServer((GATEWAY, 0), files)
     threading.Thread(target=files_server.serve_forever, daemon=True).start()
     address = {name: f"10.216.0.{n}" for n, name in enumerate(names, 11)}
     members = {name: {"ansible_host": address[name]} for name in names}
     variables = {
         "ansible_user": "root", "ansible_ssh_private_key_file": str(directory / "key"), "ansible_python_interpreter": "/usr/bin/python3",
+        "sflow_proof_max_loss_percent": 100,  # a busy machine loses datagrams, which is not what is measured
         "hsflowd_version": VERSION, "hsflowd_deb_file": package, "hsflowd_polling": 5, "sflow_rollout_batches": ["100%"],
         "collector_numpy": False, "collector_address": address[names[-1]],
         "plain_url": f"http://{GATEWAY}:{files_server.server_address[1]}/{Path(package).name}", "plain_polling": 20,
