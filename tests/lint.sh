@@ -7,7 +7,7 @@ echo "==> ruff"
 ruff check .
 echo "==> yamllint"
 yamllint --strict .
-echo "==> mypy (control-node code and the collector)"
+echo "==> mypy (strict for control-node code)"
 mypy
 echo "==> ansible-lint, profile production"
 ansible-lint --offline --strict

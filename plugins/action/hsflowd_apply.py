@@ -4,7 +4,10 @@
 
 """Carries the package to the host in the same task that installs it: a copy task of its own costs as much as the whole change."""
 
+from __future__ import annotations
+
 import os
+from typing import Any
 
 from ansible.plugins.action import ActionBase
 
@@ -12,7 +15,7 @@ from ansible.plugins.action import ActionBase
 class ActionModule(ActionBase):
     TRANSFERS_FILES = True
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         local = arguments.get("package_file")

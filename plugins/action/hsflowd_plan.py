@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from ansible import __version__
@@ -38,9 +40,9 @@ class Refused(Exception):
 class ActionModule(ActionBase):
     TRANSFERS_FILES = False
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        self.variables = task_vars
+        self.variables = task_vars or {}
         try:
             decide = self.decision()
         except Refused as error:
@@ -49,10 +51,10 @@ class ActionModule(ActionBase):
         if info.get("failed"):
             said = " ".join(str(info.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")).strip()
             why = TOO_OLD_SENTENCE if TOO_OLD.search(said) else said[:2000]
-            return {**info, "msg": f"{task_vars['inventory_hostname']}: {why}"}
+            return {**info, "msg": f"{self.variables['inventory_hostname']}: {why}"}
         return {**info, "refused": [], **decide(info)}
 
-    def decision(self):
+    def decision(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
         """What makes a plan of an observation. Everything that needs no host is worked out here, before one is reached."""
         state = self.value("hsflowd_state")
         if state == "absent":
@@ -71,7 +73,7 @@ class ActionModule(ActionBase):
         }
         enabled = filters.is_true(self.value("hsflowd_service_enabled"))
 
-        def decide(info):
+        def decide(info: Mapping[str, Any]) -> dict[str, Any]:
             plan = filters.hsflowd_settings(settings, host=info)
             # As text only: the control node keeps and copies this for every host of the fleet.
             plan.update(config=TEMPLATE.render(__hsflowd_statements=plan.pop("statements")), drop_ins=drop_ins)
@@ -80,7 +82,7 @@ class ActionModule(ActionBase):
 
         return decide
 
-    def value(self, name):
+    def value(self, name: str) -> Any:
         """One variable of the role; an error names it."""
         try:
             return filters.plain(self._templar.template(self.variables[name]))

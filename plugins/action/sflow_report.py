@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import datetime, timezone
+from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
@@ -29,7 +30,7 @@ SPEC = {
 class ActionModule(ActionBase):
     TRANSFERS_FILES = False
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         _result, arguments = self.validate_argument_spec(SPEC)
         account = self.account(arguments, task_vars or {})
@@ -42,7 +43,7 @@ class ActionModule(ActionBase):
             "files": self.write(arguments["path"], account) if arguments["path"] else [],
         }
 
-    def write(self, path, account):
+    def write(self, path: str, account: dict[str, Any]) -> list[str]:
         """Both files, each replaced in one step, next to where they go."""
         stem = re.sub(r"\.(json|html)$", "", path)
         when = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -59,7 +60,7 @@ class ActionModule(ActionBase):
         return list(files)
 
     @staticmethod
-    def account(arguments, variables):
+    def account(arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         hostvars = variables.get("hostvars") or {}
         groups = variables.get("groups") or {}
         asked = [

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import zlib
+from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
@@ -32,7 +33,7 @@ def pack(directory: str) -> str:
 class ActionModule(ActionBase):
     """Finds `src` as ansible.builtin.copy does and hands its content to the module."""
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         source = arguments.get("src")

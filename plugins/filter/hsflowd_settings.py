@@ -4,6 +4,8 @@
 
 """The decisions of the role hsflowd, made on the control node."""
 
+from __future__ import annotations
+
 import hashlib
 import io
 import os
@@ -11,12 +13,16 @@ import re
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd
 
+Hostvars = Mapping[str, Mapping[str, Any]]
 
-def plain(value):
+
+def plain(value: Any) -> Any:
     """Ansible's own kinds of str, int, dict and list as plain ones, so that messages show what was written."""
     if isinstance(value, dict) or hasattr(value, "items"):
         return {str(k): plain(v) for k, v in value.items()}
@@ -31,7 +37,7 @@ def plain(value):
     return str(value)
 
 
-def package_version(path):
+def package_version(path: str) -> tuple[str | None, str | None]:
     """(version, problem) of a package file on the control node: by its control file, else by its name."""
     path = os.path.expanduser(path)
     if not os.path.isfile(path):
@@ -49,7 +55,7 @@ def package_version(path):
     return version.group(1), None
 
 
-def _control(path):
+def _control(path: str) -> str | None:
     """The text of a package's control file; None where its compression is unknown to this Python and there is no dpkg-deb."""
     with open(path, "rb") as stream:
         if stream.read(8) != b"!<arch>\n":
@@ -79,23 +85,31 @@ def _control(path):
     raise ValueError("it has no control file")
 
 
-def hsflowd_settings(variables, host=None, version=None):
+def hsflowd_settings(
+    variables: Mapping[str, Any], host: Mapping[str, Any] | None = None, version: str | None = None
+) -> dict[str, Any]:
     """The role's variables -> its plan: ordered statements of hsflowd.conf, or problems."""
     if not hasattr(variables, "items"):
         raise AnsibleFilterError("hsflowd_settings takes a mapping of the role's variables, not %r" % (variables,))
     return _hsflowd.settle(plain(variables), plain(host) if host else None, package_version, version)
 
 
-def hsflowd_due(host, plan, config, drop_ins=None, enabled=True):
+def hsflowd_due(
+    host: Mapping[str, Any],
+    plan: Mapping[str, Any],
+    config: str,
+    drop_ins: Mapping[str, str] | None = None,
+    enabled: bool = True,
+) -> list[str]:
     """What the host differs in from the plan, each in a few words."""
 
-    def digest(text):
+    def digest(text: object) -> str:
         return hashlib.sha256(str(text).encode("utf-8")).hexdigest()
 
     return _hsflowd.due(host, plan, digest(config), {k: digest(v) for k, v in (drop_ins or {}).items()}, enabled)
 
 
-def hsflowd_group_collectors(hostvars, groups):
+def hsflowd_group_collectors(hostvars: Hostvars, groups: Mapping[str, list[str]]) -> list[dict[str, Any]]:
     """The collectors that the inventory names by its groups sflow_collector and sflow_rt."""
     found = []
     for group, prefix in (("sflow_collector", "collector"), ("sflow_rt", "sflow_rt")):
@@ -108,7 +122,7 @@ def hsflowd_group_collectors(hostvars, groups):
     return found
 
 
-def _agent_address(values):
+def _agent_address(values: Mapping[str, Any]) -> Any:
     """The address that a host will report under: planned, or to be planned when a later batch comes to it."""
     info = values.get("__hsflowd_info") or {}
     plan = info.get("plan") or {}
@@ -122,7 +136,7 @@ def _agent_address(values):
     return running
 
 
-def hsflowd_shared_addresses(hostvars, hosts):
+def hsflowd_shared_addresses(hostvars: Hostvars, hosts: Iterable[str]) -> list[dict[str, Any]]:
     """Those of the hosts that would report under one agent address: [{address, hosts}]."""
     by_address: dict[str, list[str]] = {}
     for name in hosts:
@@ -132,7 +146,7 @@ def hsflowd_shared_addresses(hostvars, hosts):
     return [{"address": a, "hosts": sorted(n)} for a, n in sorted(by_address.items()) if len(n) > 1]
 
 
-def hsflowd_cached(source, directory):
+def hsflowd_cached(source: Mapping[str, str], directory: str) -> str:
     """Where the controller keeps the package of this source; a file:// address is the place itself."""
     url = source["url"]
     if url.startswith("file://"):
@@ -142,7 +156,7 @@ def hsflowd_cached(source, directory):
     return os.path.join(os.path.expanduser(str(directory)), key, source["asset"])
 
 
-def hsflowd_downloads(hostvars, hosts, directory):
+def hsflowd_downloads(hostvars: Hostvars, hosts: Iterable[str], directory: str) -> list[dict[str, str]]:
     """What the controller has to download for these hosts, each package once: [{url, dest, sha256, host}].
 
     The host is the one in whose name it is downloaded, the first that needs it.
@@ -164,18 +178,18 @@ def hsflowd_downloads(hostvars, hosts, directory):
     return [found[url] for url in sorted(found)]
 
 
-def is_true(value):
+def is_true(value: object) -> bool:
     """A variable as a truth value; one from the command line is a string."""
     return str(value).lower() not in ("false", "no", "off", "0", "", "{}")
 
 
-def hsflowd_remains(host, manage=True, keep_config=False):
+def hsflowd_remains(host: Mapping[str, Any], manage: object = True, keep_config: object = False) -> list[str]:
     """What of the agent is still on the host, each in a few words."""
     return _hsflowd.remains(host, is_true(manage), is_true(keep_config))
 
 
 class FilterModule:
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "hsflowd_settings": hsflowd_settings,
             "hsflowd_due": hsflowd_due,

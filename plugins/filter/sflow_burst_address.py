@@ -39,14 +39,17 @@ _value:
   type: str
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof
 
 
-def sflow_burst_address(hostvars, name, groups):
+def sflow_burst_address(hostvars: Mapping[str, Any], name: str, groups: Mapping[str, list[str]]) -> str:
     collectors = [*groups.get("sflow_collector", []), *groups.get("sflow_rt", [])]
     return _proof.burst_address(hostvars, name, collectors, groups.get("sflow_agents", []))
 
 
 class FilterModule:
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"sflow_burst_address": sflow_burst_address}

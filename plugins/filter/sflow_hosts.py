@@ -49,11 +49,14 @@ _value:
   elements: str
 """
 
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
 from ansible.errors import AnsibleFilterError
 from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof
 
 
-def sflow_hosts(hostvars, hosts, which):
+def sflow_hosts(hostvars: Mapping[str, Any], hosts: Iterable[str], which: str) -> list[str]:
     if which not in _proof.PICKS:
         raise AnsibleFilterError(f"sflow_hosts: {which!r} is none of {', '.join(_proof.PICKS)}.")
     # A check of the syntax knows no variables of hosts.
@@ -61,5 +64,5 @@ def sflow_hosts(hostvars, hosts, which):
 
 
 class FilterModule:
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"sflow_hosts": sflow_hosts}

@@ -53,11 +53,20 @@ _value:
   elements: dict
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from ansible.errors import AnsibleFilterError
 from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof
 
 
-def sflow_questions(hostvars, hosts, groups, url=None, ask_from="localhost"):
+def sflow_questions(
+    hostvars: Mapping[str, Any],
+    hosts: list[str],
+    groups: Mapping[str, list[str]],
+    url: str | list[str] | None = None,
+    ask_from: str = "localhost",
+) -> list[dict[str, Any]]:
     unknown = [name for name in hosts if name not in hostvars]
     if unknown:
         raise AnsibleFilterError(f"sflow_questions: the inventory has no host {', '.join(unknown[:5])}.")
@@ -67,5 +76,5 @@ def sflow_questions(hostvars, hosts, groups, url=None, ask_from="localhost"):
 
 
 class FilterModule:
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"sflow_questions": sflow_questions}

@@ -123,7 +123,8 @@ def _rates(variables: Record) -> list[int] | None:
     if "bps_ratio" in special or not exact:
         return []  # the rate follows the speed of each interface
     rates += special.values()
-    for tap in variables.get("hsflowd_pcap") if isinstance(variables.get("hsflowd_pcap"), list) else []:
+    taps = variables.get("hsflowd_pcap")
+    for tap in taps if isinstance(taps, list) else []:
         if isinstance(tap, Mapping) and tap.get("sampling") is not None:
             rates.append(tap["sampling"])
     try:
@@ -203,10 +204,10 @@ def merge(
         rows.setdefault(name, {"name": name, "verdict": UNASKED})
     for name, row in rows.items():
         row.update((outcomes or {}).get(name) or {})
-        note, reason = row.get("note"), row.get("reason")
+        note, why = row.get("note") or "", row.get("reason")
         if note and row.get("outcome") in TAKEN_BACK:
             note += " Now it reports." if row["verdict"] == REPORTING else " Now:"
-        row["reason"] = " ".join(part for part in (note, reason) if part)
+        row["reason"] = " ".join(part for part in (note, why) if part)
         row["failed"] = row["verdict"] not in (REPORTING, UNASKED) or row.get("outcome") in FAILURES
     account["rows"] = sorted(rows.values(), key=lambda row: (not row["failed"], _rank(row), row["name"]))
     account["failing"] = [row["name"] for row in account["rows"] if row["failed"]]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 
 
 def ip_address(value: object) -> bool:
@@ -27,5 +28,5 @@ def ip_network(value: object) -> bool:
 
 
 class TestModule:
-    def tests(self):
+    def tests(self) -> dict[str, Callable[[object], bool]]:
         return {"ip_address": ip_address, "ip_network": ip_network}
