@@ -117,6 +117,19 @@ def test_only_hosts_that_need_a_change_are_in_the_batches(fleet):
     assert {host for _task, hosts in limited.plays["Change the agents, batch by batch"] for host in hosts} == {"host1"}
 
 
+def test_the_role_alone_refuses_and_observes_alike(fleet, tmp_path):
+    play = tmp_path / "play.json"
+    play.write_text(json.dumps([{"name": "Role", "hosts": "all", "gather_facts": False, "roles": ["netviz.sflow.hsflowd"]}]))
+    run = fleet(play, {"host1": {"hsflowd_polling": 999, "instant_answer": "/nowhere"}})
+    assert run.status == 2 and set(run.failed) == {"host1"}, run.text
+    assert run.failed["host1"].startswith("host1: hsflowd_polling")
+    assert [task.split(" - ")[0] for task in tasks_of(run, "host0")] == [
+        "netviz.sflow.hsflowd : Validating arguments against arg spec 'main'",
+        "netviz.sflow.hsflowd : Observe the host",
+        "netviz.sflow.hsflowd : Bring the host to its plan, or take the agent away",
+    ]
+
+
 def test_verify_looks_once_at_each_host(fleet):
     run = fleet("playbooks/verify.yml", {"host2": {"instant_answer": "/nowhere"}})
     assert run.status == 0, run.text  # its telemetry arrives
