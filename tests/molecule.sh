@@ -18,6 +18,10 @@ run() { # SCENARIO [SUFFIX]
     echo "molecule scenario $1${2:-} failed; the whole log: $log"
     exit 1
   }
+  if grep -A 3 'DEPRECATION WARNING' ".cache/molecule-$scenario.log"; then
+    echo "molecule scenario $scenario passed with the deprecation warnings above; the whole log: .cache/molecule-$scenario.log"
+    exit 1
+  fi
   grep -E '^(PLAY RECAP|[^ ]+ +: ok=)|passed|failed' "$log" | tail -n 4
   echo "    passed in $((SECONDS - begun)) s"
 }
