@@ -19,7 +19,14 @@ DEFINITION = REPO / "meta/ee/execution-environment.yml"
 def test_builder_takes_the_definition(run, tarball, tmp_path):
     shutil.copy(DEFINITION, tmp_path)
     shutil.copy(tarball, tmp_path)
-    options = ("--file", tmp_path / DEFINITION.name, "--context", tmp_path / "context", "--output-filename", "Containerfile")
+    options = (
+        "--file",
+        tmp_path / DEFINITION.name,
+        "--context",
+        tmp_path / "context",
+        "--output-filename",
+        "Containerfile",
+    )
     run("ansible-builder", "create", *options, cwd=tmp_path)
     recipe = (tmp_path / "context/Containerfile").read_text()
     assert "ansible-core==2.16." in recipe
