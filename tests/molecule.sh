@@ -18,8 +18,9 @@ run() { # SCENARIO [SUFFIX]
     echo "molecule scenario $1${2:-} failed; the whole log: $log"
     exit 1
   }
-  if grep -A 3 'DEPRECATION WARNING' ".cache/molecule-$scenario.log"; then
-    echo "molecule scenario $scenario passed with the deprecation warnings above; the whole log: .cache/molecule-$scenario.log"
+  # molecule itself still hands purge_networks to the module of its containers.
+  if grep 'DEPRECATION WARNING' "$log" | grep -v "Param 'purge_networks'"; then
+    echo "molecule scenario $1${2:-} warns of a deprecation; the whole log: $log"
     exit 1
   fi
   grep -E '^(PLAY RECAP|[^ ]+ +: ok=)|passed|failed' "$log" | tail -n 4
