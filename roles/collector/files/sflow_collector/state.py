@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The account on disk, so that a restart of the service does not begin from nothing.
 
-One JSON document, written by a forked child (the memory is copied on write, so it is a consistent picture and the
-service goes on receiving), put in place by rename. What comes back is counts and settings; the time the collector
+One JSON document, written by a forked child while the service goes on receiving, put in place by rename. The child has
+its own copy of which agents there are, but shares the columns of figures with the service, so a figure may be a moment
+newer than the one beside it. What comes back is counts and settings; the time the collector
 was away is not counted as loss, since every restored stream begins at the next sequence number it sees.
 """
 
