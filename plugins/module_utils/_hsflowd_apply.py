@@ -48,7 +48,8 @@ def run(command, timeout=60, **environment):
     )
     variables.update(environment)
     try:
-        done = subprocess.run(  # pylint: disable=ansible-bad-function - no module is at hand to run_command
+        # No module is at hand, and so no run_command.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables,
             timeout=timeout, check=False,
         )  # fmt: skip

@@ -61,7 +61,8 @@ def run(*command):
     """(exit status, standard output) of a read-only program; 127 when it is not there."""
     environment = dict(os.environ, LC_ALL="C", LANG="C", SYSTEMD_COLORS="0", SYSTEMD_PAGER="")
     try:
-        done = subprocess.run(  # pylint: disable=ansible-bad-function - no module is at hand to run_command
+        # No module is at hand, and so no run_command.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment, check=False
         )
     except OSError:

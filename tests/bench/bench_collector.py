@@ -314,7 +314,7 @@ def live(options, folder):
     say("%-12s %22s %24s" % ("", "lossless up to (1/s)", "% of a core at 1,000/s"))
     cpu = {name: min(values) for name, values in idle.items()}
     for name in names:
-        say("%-12s %22.0f %24.2f" % (name, lossless[name] or 0, cpu[name]))
+        say("%-12s %22.0f %24.2f" % (name, float(lossless[name] or 0), cpu[name]))
     peers = [lossless[name] for name in names if name != "collector"]
     if peers and max(peers):
         say("collector / best of the others = %.1f (bar: 1.5)" % (lossless["collector"] / max(peers)))
