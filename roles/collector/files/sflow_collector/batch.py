@@ -6,12 +6,13 @@
 The idea in twenty lines. A Python loop over datagrams costs tens of microseconds each, most of it the interpreter.
 So the loop is turned inside out: every step of the decoding is done for all datagrams at once.
 
- 1. Headers. One gather takes ten words at the start of every datagram; comparisons on columns find the bad ones.
+ 1. Headers. Gathers take the words at the start of every datagram; comparisons on columns find the bad ones.
  2. Streams. A hash over (source, agent, sub-agent) leads to a row of the account; unknown keys take the way through
     the account's dict. Sorted by row, the difference to the sequence number before is +1 nearly always; only streams
     with another step go through Account.advance, datagram by datagram.
  3. Samples, in lockstep: step k looks at the k-th sample of every datagram that has one, checks that it ends inside
-    the datagram, and moves on by its length. What comes out is one position per sample, in order of arrival.
+    the datagram, and moves on by its length. Datagrams stand sorted by their number of samples, so that those still in
+    step are the first rows. What comes out is one position per sample, in order of arrival.
  4. Sample headers: one gather for all of them; plain and expanded formats differ only in which word is which.
  5. Records, in lockstep again: known or unknown, and where the sampled packet begins.
  6. Packets: the Ethernet type says where IP begins, a gather there yields addresses and protocol. What is rare
