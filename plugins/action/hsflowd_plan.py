@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class ActionModule(ActionBase):
             said = " ".join(str(info.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")).strip()
             why = TOO_OLD_SENTENCE if TOO_OLD.search(said) else said[:2000]
             return {**info, "msg": f"{self.variables['inventory_hostname']}: {why}"}
-        return {**info, "refused": [], **decide(info)}
+        return {**info, "observed_at": time.time(), "refused": [], **decide(info)}
 
     def decision(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
         """What makes a plan of an observation. Everything that needs no host is worked out here, before one is reached."""

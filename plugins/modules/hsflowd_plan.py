@@ -45,6 +45,11 @@ due:
   type: list
   elements: str
   sample: [hsflowd.conf differs]
+observed_at:
+  description: When that was, by the clock of the control node, in seconds since 1970.
+  returned: when the host was observed
+  type: float
+  sample: 1795392845.6
 refused:
   description: What is wrong with the settings, whatever the host is like. If there is anything, the host was not observed.
   returned: success

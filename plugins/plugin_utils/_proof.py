@@ -97,9 +97,9 @@ def expected_of(name: str, variables: Record) -> dict[str, Any]:
         sampling=_rates(variables),
         taps=_taps(variables),
     )
-    if variables.get("__sflow_unproved") == "":
-        # Proved after its restart already, earlier in this run: from now on any recent datagram will do.
-        found.pop("running_seconds", None)
+    if "running_seconds" in found and isinstance(info.get("observed_at"), (int, float)):
+        # It has gone on running since then: through its batch, for example, in which it was proved already.
+        found["running_seconds"] += max(time.time() - info["observed_at"], 0.0)
     if "unit" not in info and info.get("msg"):
         found["not_asked"] = str(info["msg"]).strip().splitlines()[0][:200]
     return found

@@ -160,9 +160,12 @@ def test_a_host_that_went_back_is_judged_by_its_last_observation():
     assert _proof.expected_of("web1", skipped)["daemon"] == "running"
 
 
-def test_a_host_that_was_proved_in_its_batch_needs_no_second_datagram():
-    assert "running_seconds" in _proof.expected_of("web1", FLEET["web1"])
-    assert "running_seconds" not in _proof.expected_of("web1", dict(FLEET["web1"], __sflow_unproved=""))
+def test_a_daemon_has_run_on_since_it_was_observed(monkeypatch):
+    """So a datagram that proved it in its batch still does, and a sampling rate from before its start still says nothing."""
+    monkeypatch.setattr(_proof.time, "time", lambda: 1030.0)
+    observed = {"__hsflowd_info": dict(RUNNING, observed_at=1000.0), "__sflow_unproved": ""}
+    assert _proof.expected_of("web1", observed)["running_seconds"] == 80.0
+    assert _proof.expected_of("web1", FLEET["web1"])["running_seconds"] == 50.0
 
 
 def test_without_anybody_to_ask_the_hosts_still_have_a_row():
