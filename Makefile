@@ -95,7 +95,7 @@ images: venv ## the images and packages that demo and tests start from
 	tests/demo/artefacts.sh
 
 .PHONY: test
-test: venv ## everything: lint, sanity, unit, web, molecule, acceptance
+test: venv ## everything: lint, sanity, unit, web, docs, molecule, acceptance
 	@tests/all.sh
 
 .PHONY: docs

@@ -81,7 +81,7 @@ def _control(path: str) -> str | None:
             return None
         return subprocess.run(["dpkg-deb", "--field", path], check=True, stdout=subprocess.PIPE).stdout.decode(
             "utf-8", "replace"
-        )  # noqa: S603, S607
+        )
     raise ValueError("it has no control file")
 
 

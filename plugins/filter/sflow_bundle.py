@@ -39,7 +39,7 @@ def sflow_bundle_packages(
     problems: list[str] = []
     for platform in platforms:
         for architecture in architectures:
-            source, release, wrong = _hsflowd._source(
+            source, release, wrong = _hsflowd.package_source(
                 {"hsflowd_version": version, "hsflowd_release_url": release_url, "hsflowd_deb_sha256": sums or {}},
                 {"platform": str(platform), "architecture": str(architecture)},
                 None,
@@ -73,7 +73,7 @@ def sflow_bundle_digests(directory: str, without: tuple[str, ...] = ()) -> dict[
                 continue
             digest = hashlib.sha256()
             with open(path, "rb") as handle:
-                for chunk in iter(lambda: handle.read(1 << 20), b""):  # noqa: B023 (used up within the round)
+                for chunk in iter(lambda: handle.read(1 << 20), b""):
                     digest.update(chunk)
             found[short] = digest.hexdigest()
     return dict(sorted(found.items()))

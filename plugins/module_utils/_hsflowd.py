@@ -852,7 +852,7 @@ def _fill(template, platform, version, architecture):
     return text
 
 
-def _source(variables, host, read_version):
+def package_source(variables, host, read_version):
     """Where the package comes from and which version it is."""
 
     def get(name, default=""):
@@ -951,7 +951,7 @@ def settle(variables, host=None, read_version=None, version=None):
     Without host only what needs no host is checked, so nothing has to be reached for it. read_version(path) -> (version, problem)
     reads the version of a local package file.
     """
-    source, target, problems = _source(variables, host, read_version)
+    source, target, problems = package_source(variables, host, read_version)
     plan = _Plan(variables, version or target, host)
     plan.problems.extend(problems)
     _polling(plan)

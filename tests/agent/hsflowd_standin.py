@@ -1475,7 +1475,7 @@ class Log:
         if self.file is not None:
             self.file.close()
         try:
-            self.file = open(path, "a")  # noqa: SIM115
+            self.file = open(path, "a")  # noqa: SIM115 - open as long as the daemon runs
             os.chmod(path, 0o666)
         except OSError as exc:
             self.file = None
@@ -1857,7 +1857,7 @@ class Daemon:
 
     def start(self):
         try:
-            self.output = open(self.options.output, "w+")  # noqa: SIM115
+            self.output = open(self.options.output, "w+")  # noqa: SIM115 - open as long as the daemon runs
         except OSError as exc:
             self.log("cannot open output file %s : %s" % (self.options.output, exc.strerror))
             raise Exit(1) from exc

@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.join(HERE, "..", "unit", "collector")
 sys.path[:0] = [TESTS, os.path.join(HERE, "..", "..", "roles", "collector", "files")]
 
-import test_collector_batch as equal  # noqa: E402
+import test_collector_batch as equal  # noqa: E402 - found by the line above, like the next two
 from sflow_collector import core  # noqa: E402
 from test_collector_hostile import ask_everything, mutate, seeds  # noqa: E402
 

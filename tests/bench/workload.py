@@ -16,7 +16,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "collector"))
 
-import sflow_generator as gen  # noqa: E402  found by the line above
+import sflow_generator as gen
 
 POOL = 2000
 SECONDS_PER_ROUND = 1.0  # every agent sends one datagram a second

@@ -362,7 +362,7 @@ def main() -> None:
     try:
         server = Server(settings.get("http.hostname", ""), port)
     except OSError:
-        server = Server("0.0.0.0", port)  # noqa: S104 - a container without IPv6
+        server = Server("0.0.0.0", port)
     log(f"INFO: Listening, sFlow port {collector.udp_port}")
     log(f"INFO: Listening, HTTP port {port}")
     server.serve_forever()

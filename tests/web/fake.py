@@ -16,7 +16,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "roles/collector/files/sflow_collector"
 sys.path.insert(0, str(PACKAGE.parent))
-from sflow_collector.web import HEADERS  # noqa: E402
+from sflow_collector.web import HEADERS  # noqa: E402 - found by the line above
 
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 

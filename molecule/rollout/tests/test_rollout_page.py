@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / "tests" / "web"))
-import browser  # noqa: E402 - it lies with the tests of the collector's page
+import browser
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed (tests/web/run.sh installs it)")
 pytestmark = pytest.mark.skipif(browser.find() is None, reason="this machine has no Chromium")

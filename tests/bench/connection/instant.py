@@ -20,7 +20,7 @@ options:
 """
 
 from ansible.errors import AnsibleConnectionFailure  # noqa: E402 - Ansible puts DOCUMENTATION before the imports
-from ansible.plugins.connection import ConnectionBase  # noqa: E402
+from ansible.plugins.connection import ConnectionBase  # noqa: E402 - as above
 
 
 class Connection(ConnectionBase):

@@ -247,7 +247,7 @@ def fetch_fleet(url, headers):
         address = "%s/fleet/json?offset=%d&limit=5000" % (url.rstrip("/"), offset)
         request = urllib.request.Request(address, headers=headers)  # noqa: S310  the scheme is checked above
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  as above
                 page = json.loads(answer.read().decode("utf-8"))
         except urllib.error.URLError as error:
             raise settings.SettingsError("%s: %s" % (url, error)) from None
