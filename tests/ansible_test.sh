@@ -24,6 +24,11 @@ source=$(python -c 'import ansible_test; print(ansible_test.__path__[0])')/_inte
 for pip in $(sed -nE "s/^ +pip='([0-9.]+)',.*/\1/p" "$source" | tr . _); do
   printf 'import ensurepip\nensurepip.bootstrap(upgrade=True)\n' >"$HOME/.ansible/test/cache/get_pip_$pip.py"
 done
+# ansible-test sees no collections but those beside this one. Some unit tests run a playbook, which needs others.
+if [ "$command" = units ]; then
+  others=$(python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/ansible_collections
+  ln -s "$others/ansible" "$others/community" ../..
+fi
 case $command in
   sanity) arguments=(--requirements --python "$version") ;;
   units) arguments=(--requirements --venv --python "$version") ;;

@@ -7,7 +7,9 @@ import types
 
 import pytest
 
-REPO = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+HERE = os.path.dirname(os.path.abspath(__file__))
+REPO = os.path.abspath(os.path.join(HERE, "..", "..", ".."))
+sys.path.insert(0, HERE)  # pytest does so by itself, ansible-test does not
 
 try:
     importlib.import_module("ansible_collections.netviz.sflow.plugins")
