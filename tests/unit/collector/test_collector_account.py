@@ -290,7 +290,7 @@ def test_data_source():
     source, = bench.row()["data_sources"]
     assert source == {"data_source": "2", "name": "eth0", "speed": 10 ** 10, "sampling_rate": 400,
                       "previous_sampling_rates": [1000], "sample_pool": 1600, "drops": 4, "flow_samples": 4,
-                      "counter_samples": 4, "polling_interval_s": 20.0}
+                      "last_flow_ms": 0, "counter_samples": 4, "polling_interval_s": 20.0}
 
 
 def test_polling_interval_is_a_median():
@@ -298,6 +298,32 @@ def test_polling_interval_is_a_median():
     for number, after in enumerate([1, 20000, 20000, 3600000, 20000, 20000], 1):
         bench.send(number, [gen.counter_sample([gen.interface_counters(2)], number, (0, 2))], after=after)
     assert bench.row()["data_sources"][0]["polling_interval_s"] == 20.0
+
+
+def test_a_restart_begins_the_polling_interval_anew():
+    bench = Bench()
+    seen = []
+    for number, (sequence, after) in enumerate([(1, 1), (2, 20000), (3, 20000), (1, 7000), (2, 60000), (3, 60000)]):
+        bench.send(sequence, [gen.counter_sample([gen.interface_counters(2)], sequence, (0, 2))], after=after,
+                   uptime=sequence * 20000 if number < 3 else sequence * 60000 - 59000)
+        seen.append(bench.row()["data_sources"][0]["polling_interval_s"])
+    assert seen == [None, 20.0, 20.0, None, 60.0, 60.0] and bench.row()["restarts"] == 1
+
+
+def test_recent_figures_forget_old_loss():
+    bench = Bench()
+    for sequence in [1, 2, 11, 12]:
+        bench.send(sequence, after=1000)
+    assert bench.row()["recent"] == {"seconds": 3.0, "datagrams": 4, "lost": 8}
+    account = bench.core.account
+    for sequence in 13, 14, 16, 17:
+        account.roll(bench.now)
+        bench.send(sequence, after=accounts.MARK_MS)
+    assert bench.row()["lost"] == 9
+    assert bench.row()["recent"] == {"seconds": 600.0, "datagrams": 2, "lost": 1}
+    account.roll(bench.now)
+    bench.now += 5000
+    assert bench.row()["recent"] == {"seconds": 305.0, "datagrams": 1, "lost": 0}
 
 
 def test_metrics_are_rates():

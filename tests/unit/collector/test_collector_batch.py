@@ -107,6 +107,28 @@ def test_loss_order_duplicates_and_restarts():
     assert all(sum(each[name] for each in sums) for name in ("lost", "out_of_order", "duplicates", "restarts"))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_polling_intervals_of_agents_that_restart(seed):
+    """Restarts fall into the middle of a batch, with counter samples of the same data sources around them."""
+    choice, now, datagrams = random.Random(seed), T0, []
+    sequence, booted = [0] * 12, [T0] * 12
+    for _number in range(4000):
+        now += choice.choice((0, 1, 90))
+        agent = choice.randrange(12)
+        if choice.random() < 0.01:
+            sequence[agent], booted[agent] = 0, now
+        sequence[agent] += 1
+        samples = [gen.counter_sample([gen.interface_counters(index)], sequence[agent], (0, index))
+                   for index in range(1, 3) if choice.random() < 0.4]
+        datagrams.append((gen.datagram("192.0.2.%d" % agent, sequence[agent], samples, uptime=now - booted[agent]),
+                          choice.choice(SOURCES[:1 + (agent > 8)]), now))
+    trio = both(datagrams, batches=set(choice.sample(range(4000), 40)))
+    assert_equal(trio)
+    account = trio[1].account
+    assert sum(account.sums(agent)["restarts"] for agent in account.by_number) > 10
+    assert any(account.points.polls[:account.points.used])
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_agents_that_speak_from_several_sources(seed):
     """Agents take turns between sources, two hosts share an agent address, sources fall silent and come back."""

@@ -232,7 +232,7 @@ def alike(answer):
     """An answer without what depends on the moment it was asked."""
     if isinstance(answer, dict):
         return {key: alike(value) for key, value in answer.items() if not key.endswith("_ms") and key not in (
-            "firstSeen", "lastSeen", "lastUpdate", "lastUpdateMin", "lastUpdateMax")}
+            "firstSeen", "lastSeen", "lastUpdate", "lastUpdateMin", "lastUpdateMax", "seconds")}
     return sorted(map(alike, answer), key=repr) if isinstance(answer, list) else answer
 
 

@@ -28,6 +28,7 @@ DESCRIBE_MS = 60000  # how long the name and speed of a data source are taken as
 SHARED_MS = 300000  # two sources that interleave within this time share the agent address
 INTERVALS = 8  # polling intervals remembered per data source
 MIN_INTERVAL_MS = 100  # closer counter samples belong to the same poll
+MARK_MS = 300000  # how far apart the marks are from which the recent figures are counted
 SAMPLE_WINDOW = 64  # a sample whose number is so far back is out of order; further back, the numbers begin anew
 RATES = 4  # earlier sampling rates remembered per data source
 
@@ -35,9 +36,10 @@ RATES = 4  # earlier sampling rates remembered per data source
 ORDERED = {"flow": "flows", "counter": "counters", "discard": "discards"}
 
 STREAM_COLUMNS = (sequence.COLUMNS + " source_high:Q source_low:Q high:Q low:Q sub_agent:I agent:I life:I several:B "
-                  "first:q since:q last_flow:q last_counter:q datagrams:q bytes:q flows:q counters:q discards:q")
+                  "first:q since:q last_flow:q last_counter:q datagrams:q bytes:q flows:q counters:q discards:q "
+                  "datagrams_marked:q lost_marked:q datagrams_before:q lost_before:q")
 POINT_COLUMNS = ("agent:I source:Q rate:I rates:I*%d rate_changes:I pool:I drops:I flows:q counters:q discards:q "
-                 "last_counter:q intervals:q*%d polls:q " % (RATES, INTERVALS)
+                 "last_flow:q last_counter:q intervals:q*%d polls:q " % (RATES, INTERVALS)
                  + "".join("%s_base:I %s_top:I %s_late:I %s_twice:I " % ((kind,) * 4) for kind in ORDERED)
                  + kept.COLUMNS)
 SUMS = ("lost", "out_of_order", "duplicates", "restarts", "datagrams", "bytes", "flows", "counters", "discards")
@@ -73,6 +75,8 @@ class Account:
         self.max_agents = max_agents
         self.agents = {}  # (address, sub-agent) -> Agent
         self.by_number = []
+        self.restarted = None  # the agent that advance() found to have restarted, for renew()
+        self.marked = [0, 0]  # when the mark before the last one was made, and the last one
         self.moves = 0  # how often a row went from one source to another
         self.stream_rows = {}  # (source, address, sub-agent) -> row
         self.streams = Table(max_agents + max_agents // 2 + MAX_STREAMS, STREAM_COLUMNS)
@@ -104,6 +108,8 @@ class Account:
             return None
         fresh = self.advance(row, datagram.sequence, datagram.uptime, now)
         self.touch(row, length, now)
+        if self.restarted is not None:
+            self.renew(self.restarted)
         if not fresh:
             return None
         for reason in datagram.errors:
@@ -125,7 +131,7 @@ class Account:
                 streams.flows[row] += 1
                 streams.last_flow[row] = now
                 if point is not None:
-                    self.flow(point, words["sequence"], words["rate"], words["pool"], words["drops"])
+                    self.flow(point, words["sequence"], words["rate"], words["pool"], words["drops"], now)
             elif sample.kind == wire.COUNTERS:
                 self.counter_sample(row, agent, sample.source, words["sequence"], data, sample.start - 4, sample.end,
                                     now)
@@ -154,17 +160,27 @@ class Account:
         return self._new_stream(source, address, sub_agent, now) if row is None else row
 
     def advance(self, row, number, uptime, now):
-        """Take note of the number of a datagram; False when it was seen before.
+        """Take note of the number of a datagram; False when it was seen before. An agent that has restarted is left in
+        `restarted`: renew() is due before the samples of this datagram.
+        """
+        streams = self.streams
+        agent = self.by_number[streams.agent[row]]
+        rows = [each for _source, each in agent.streams]
+        restarts = sum([streams.restarts[each] for each in rows])
+        fresh = (self._advance_together(agent, rows, row, number, uptime, now) if streams.several[row]
+                 else sequence.advance(streams, row, number, uptime, now))
+        if sum([streams.restarts[each] for each in rows]) > restarts:
+            self.restarted = agent
+        return fresh
+
+    def _advance_together(self, agent, rows, row, number, uptime, now):
+        """advance() of an agent that speaks from several sources.
 
         An agent that speaks from one address has its sequence in the row of that stream. When it speaks from several,
         what comes from one may go on with the sequence of another: one host with two ways to here, which loses
         nothing and shares nothing. Two hosts that use one agent address have sequences that do not go together.
         """
         streams = self.streams
-        if not streams.several[row]:
-            return sequence.advance(streams, row, number, uptime, now)
-        agent = self.by_number[streams.agent[row]]
-        rows = [each for _source, each in agent.streams]
         self.wake(agent)
         of = streams.life[row]
         if of != row and now - streams.last[of] > SHARED_MS:  # whose sequence this was is gone
@@ -214,6 +230,12 @@ class Account:
             streams.several[row] = streams.running[row] = 0
             streams.life[row] = row
 
+    def renew(self, agent):
+        """The agent has restarted, perhaps with another polling interval: what was seen of the earlier one is void."""
+        self.restarted = None
+        for point in agent.points.values():
+            self.points.polls[point] = self.points.last_counter[point] = 0
+
     def touch(self, row, length, now):
         """A datagram of this stream arrived."""
         streams = self.streams
@@ -237,7 +259,7 @@ class Account:
         self.points.source[row] = source
         return row
 
-    def flow(self, point, number, rate, pool, drops):
+    def flow(self, point, number, rate, pool, drops, now):
         """A flow sample of a data source."""
         points = self.points
         if not points.flows[point]:
@@ -248,6 +270,7 @@ class Account:
         points.flows[point] += 1
         points.pool[point] = pool
         points.drops[point] = drops
+        points.last_flow[point] = now
 
     def discard(self, point, number):
         """A discarded-packet sample of a data source."""
@@ -296,7 +319,7 @@ class Account:
         points = self.points
         self.order("counter", point, number)
         passed = now - points.last_counter[point]
-        if points.counters[point] and passed >= MIN_INTERVAL_MS:
+        if points.last_counter[point] and passed >= MIN_INTERVAL_MS:
             points.intervals[point * INTERVALS + points.polls[point] % INTERVALS] = passed
             points.polls[point] += 1
         points.counters[point] += 1
@@ -388,7 +411,28 @@ class Account:
                 getattr(streams, name)[row] = 0
         return row
 
+    def mark(self, now):
+        """Remember how many datagrams came and were lost up to now; recent() counts from the mark before."""
+        streams, used = self.streams, self.streams.used
+        for name in "datagrams", "lost":
+            value, marked, before = (getattr(streams, each)[:used] for each in (name, name + "_marked", name + "_before"))
+            before[:] = marked
+            marked[:] = value
+        self.marked = [self.marked[1], now]
+
+    def roll(self, now):
+        """Make a mark when it is time for one; to be called now and then."""
+        if now - self.marked[1] >= MARK_MS:
+            self.mark(now)
+
     # What a view asks.
+
+    def recent(self, agent, now):
+        """(milliseconds, datagrams, lost) since the mark before the last one, or since the agent was first seen."""
+        streams, rows = self.streams, [row for _source, row in agent.streams]
+        return (now - max(agent.first, self.marked[0]),
+                sum(streams.datagrams[row] - streams.datagrams_before[row] for row in rows),
+                max(0, sum(streams.lost[row] - streams.lost_before[row] for row in rows)))
 
     def sums(self, agent):
         """The counts of an agent over all its streams."""

@@ -115,9 +115,15 @@ class _Batch:
         self.lengths = lengths.astype("i8")
         self.sources = sources
         self.times = times
+        self.restarts = []  # (number of the datagram, agent) of every restart
 
     def run(self):
         """All steps in order."""
+        self._steps()
+        for _number, agent in self.restarts:  # those after which no counter sample came
+            self.account.renew(agent)
+
+    def _steps(self):
         self.account.datagrams += len(self.starts)
         self.account.bytes += int(self.lengths.sum())
         good = self._headers()
@@ -243,6 +249,9 @@ class _Batch:
                 self.uptime[numbers].tolist(), self.lengths[numbers].tolist(), self.times[numbers].tolist()):
             accepted[number] = account.advance(row, number_sent, uptime, now)
             account.touch(row, length, now)
+            if account.restarted is not None:
+                self.restarts.append((number, account.restarted))
+                account.restarted = None
 
     # 3. Samples.
 
@@ -547,10 +556,11 @@ class _Batch:
         number = self.sent[which]
         place = which * SAMPLE_WORDS + 4 + self.expanded[which]
         rate, pool, drops = self.words[place], self.words[place + 1], self.words[place + 2]
+        now = self.times[self.of[which]]
         self.rate = rate
         known = point >= 0
         if not known.all():
-            point, number, rate, pool, drops = (each[known] for each in (point, number, rate, pool, drops))
+            point, number, rate, pool, drops, now = (each[known] for each in (point, number, rate, pool, drops, now))
             if not len(point):
                 return
         # Runs of samples of one data source, then the runs sorted by data source: nearly every datagram is one run.
@@ -584,10 +594,11 @@ class _Batch:
             for run in np.flatnonzero(np.repeat(~usual, ends - starts + 1)).tolist():
                 part = slice(int(begin[run]), int(end[run]))
                 for values in zip(number[part].tolist(), rate[part].tolist(), pool[part].tolist(),
-                                  drops[part].tolist()):
+                                  drops[part].tolist(), now[part].tolist()):
                     account.flow(int(run_point[run]), *values)
         rows, last = rows[usual], end[ends[usual]] - 1
         points.flow_top[rows], points.pool[rows], points.drops[rows] = number[last], pool[last], drops[last]
+        points.last_flow[rows] = now[last]
         points.flows[rows] += np.add.reduceat(end - begin, starts)[usual]
 
     def _counter_points(self):
@@ -598,20 +609,23 @@ class _Batch:
         number = self.sent[which]
         order = _order(point, self.decoder.point_scratch)
         first = points.counters[point] == 0
+        before = points.last_counter[point]
         odd = ~first & (number - points.counter_top[point] - np.uint32(1) >= np.uint32(sequence.MAX_GAP))
         same = point[order[1:]] == point[order[:-1]]
         if same.any():
             odd[order[1:]] |= same
             odd[order[:-1]] |= same
+        if self.restarts:
+            odd |= np.isin(points.agent[point], [agent.number for _number, agent in self.restarts])
         if odd.any():
             for place in which[odd].tolist():
                 self._counter_sample(place)
-            which, point, number, first = (each[~odd] for each in (which, point, number, first))
+            which, point, number, first, before = (each[~odd] for each in (which, point, number, first, before))
         points.counter_top[point] = number
         points.counter_base[point[first]] = number[first]
         now = self.times[self.of[which]]
-        passed = now - points.last_counter[point]
-        counted = (points.counters[point] > 0) & (passed >= accounts.MIN_INTERVAL_MS)
+        passed = now - before
+        counted = (before > 0) & (passed >= accounts.MIN_INTERVAL_MS)
         some = point[counted]
         points.intervals[some * accounts.INTERVALS + points.polls[some] % accounts.INTERVALS] = passed[counted]
         points.polls[some] += 1
@@ -623,8 +637,10 @@ class _Batch:
 
     def _counter_sample(self, place):
         """One counter sample by the account's own methods."""
-        account, point = self.account, int(self.point[place])
-        now = int(self.times[self.of[place]])
+        account, point, number = self.account, int(self.point[place]), int(self.of[place])
+        while self.restarts and self.restarts[0][0] <= number:
+            account.renew(self.restarts.pop(0)[1])
+        now = int(self.times[number])
         account.poll(point, int(self.sent[place]), now)
         account.keep(account.by_number[account.points.agent[point]], point, self.memory.view,
                      int(self.body[place]) - 4, int(self.end[place]), now)

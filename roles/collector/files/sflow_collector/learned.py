@@ -154,6 +154,8 @@ class LearnedCollector(Collector):
         else:
             fresh = account.advance(row, number, uptime, now)
             account.touch(row, length, now)
+            if account.restarted is not None:
+                account.renew(account.restarted)
             if not fresh:
                 return None
         if count:
@@ -193,7 +195,7 @@ class LearnedCollector(Collector):
                     layout = None
             if layout is None or layout.fields is None or layout.unknown:
                 if run:
-                    self._close_run(point, top, run, *newest)
+                    self._close_run(point, top, run, now, *newest)
                     run = 0
                 point = run_source = None
                 if layout is None:
@@ -220,7 +222,7 @@ class LearnedCollector(Collector):
                 top = number
             else:
                 if run:
-                    self._close_run(point, top, run, *newest)
+                    self._close_run(point, top, run, now, *newest)
                 run, run_source = 0, None
                 point = points.get(name)
                 if point is None:
@@ -230,7 +232,7 @@ class LearnedCollector(Collector):
                             0 < (number - table.flow_top[point]) & MASK <= MAX_GAP):
                         run, top, run_source, run_rate = 1, number, name, rate
                     else:
-                        account.flow(point, number, rate, pool, drops)
+                        account.flow(point, number, rate, pool, drops, now)
             newest = pool, drops
             kind = _CLASS[protocol]
             if kind is None:
@@ -256,18 +258,19 @@ class LearnedCollector(Collector):
                 self.traffic.remember(now, key, protocol, layout.version, frames * REMEMBER_ONE_IN,
                                       size * REMEMBER_ONE_IN, one, other)
         if run:
-            self._close_run(point, top, run, *newest)
+            self._close_run(point, top, run, now, *newest)
         if flows:
             account.streams.flows[row] += flows
             account.streams.last_flow[row] = now
 
-    def _close_run(self, point, top, run, pool, drops):
+    def _close_run(self, point, top, run, now, pool, drops):
         """Bring a run of flow samples of one data source into the account."""
         table = self.account.points
         table.flow_top[point] = top
         table.flows[point] += run
         table.pool[point] = pool
         table.drops[point] = drops
+        table.last_flow[point] = now
 
     @staticmethod
     def _source(data, start, layout):

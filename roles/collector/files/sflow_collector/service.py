@@ -82,6 +82,8 @@ class Service:
         except (OSError, ValueError) as error:
             log("state: %s: %s; beginning with an empty account" % (os.path.join(folder, state.FILE), error))
             self.core.forget()
+        for _mark in range(2):  # what is restored is not recent
+            self.core.account.mark(self.core.clock())
 
     def run(self):
         """Serve until SIGTERM or SIGINT; the exit status."""
@@ -139,6 +141,7 @@ class Service:
         else:
             self.core.flush()
             self.core.udp["kernel_drops"] = udp.kernel_drops(self.sock)
+            self.core.account.roll(self.core.clock())
         self.web.expire()
         gc.collect(1)
         problem = self.core.poll_groups()

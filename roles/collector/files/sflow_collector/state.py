@@ -20,6 +20,7 @@ FORMAT = 1
 FILE = "account.json"
 MAX_BYTES = 512 << 20
 VOLATILE = tuple(column.partition(":")[0] for column in kept.COLUMNS.split())  # kept samples are not saved
+MARKS = ("datagrams_marked", "lost_marked", "datagrams_before", "lost_before")
 #: What a stream is given when its row is made.
 IDENTITY = frozenset(["agent", "life", "several", "source_high", "source_low", "high", "low", "sub_agent"])
 
@@ -39,7 +40,8 @@ def to_plain(account):
             "streams": streams,
             "points": [_point(account, row) for row in agent.points.values()],
         })
-    return {"format": FORMAT, "agents": out, "datagrams": account.datagrams, "bytes": account.bytes,
+    return {"format": FORMAT, "agents": out, "marked": account.marked,
+            "datagrams": account.datagrams, "bytes": account.bytes,
             "refused": account.refused, "truncated": account.truncated, "overflow": account.overflow}
 
 
@@ -55,12 +57,14 @@ def from_plain(plain, account, add=False):
     """Add plain values to an account; ValueError or KeyError when they are not what to_plain makes.
 
     add: what the account has of the same stream or data source is summed up, as for several workers; without it the
-    streams begin anew with the next datagram.
+    streams begin anew with the next datagram, and the recent figures with the next two marks.
     """
     if plain["format"] != FORMAT:
         raise ValueError("format %r, expected %d" % (plain["format"], FORMAT))
     for each in plain["agents"]:
         _restore_agent(each, account, add)
+    if add:  # the recent figures of several workers together begin where the first of them begin
+        account.marked = [min(filter(None, times), default=0) for times in zip(account.marked, plain["marked"])]
     for name in "datagrams", "bytes", "refused", "truncated":
         setattr(account, name, getattr(account, name) + int(plain[name]))
     for name in account.overflow:
@@ -78,7 +82,7 @@ def _restore_agent(each, account, add):
             continue
         values = {name: values[name] for name in values if name not in IDENTITY}
         if add and streams.running[row]:
-            values = _together(streams.row(row), values, accounts.SUMS, "last")
+            values = _together(streams.row(row), values, accounts.SUMS + MARKS, "last")
         streams.fill(row, values)
         streams.running[row] = 1 if add else 0
         if not add:
@@ -109,6 +113,7 @@ def _restore_agent(each, account, add):
         points.fill(row, dict(values, agent=agent.number))
         if not add:
             account.interrupted(row)
+            points.last_counter[row] = 0  # the time the collector was away is no polling interval
         if name is not None or speed is not None:
             account.names[row] = name, speed, 0
 

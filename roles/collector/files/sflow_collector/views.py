@@ -120,10 +120,12 @@ class FleetRows:
 
     ROW = ('{"agent":"%s","sub_agent":%d,"host_name":%s,"sources":[%s],"shared":%s,"first_seen_ms":%d,"last_seen_ms":%d,'
            '"last_flow_ms":%s,"last_counter_ms":%s,"uptime_ms":%d,"restarts":%d,"datagrams":%d,"lost":%d,'
+           '"recent":{"seconds":%.3f,"datagrams":%d,"lost":%d},'
            '"out_of_order":%d,"duplicates":%d,"flow_samples":%d,"counter_samples":%d,"discard_samples":%d,'
            '"data_sources":[%s]}')
     SOURCE = ('{"data_source":"%s","name":%s,"speed":%s,"sampling_rate":%s,"previous_sampling_rates":%s,'
-              '"sample_pool":%d,"drops":%d,"flow_samples":%d,"counter_samples":%d,"polling_interval_s":%s}')
+              '"sample_pool":%d,"drops":%d,"flow_samples":%d,"last_flow_ms":%s,"counter_samples":%d,'
+              '"polling_interval_s":%s}')
     SUMS = ("restarts", "datagrams", "lost", "out_of_order", "duplicates", "flows", "counters", "discards")
 
     def __init__(self, account, now):
@@ -131,7 +133,7 @@ class FleetRows:
         streams, points = account.streams, account.points
         self.times = streams.last, streams.last_flow, streams.last_counter, streams.uptime
         self.sums = [getattr(streams, name) for name in self.SUMS]
-        self.values = points.rate, points.pool, points.drops, points.flows, points.counters, points.rate_changes
+        self.values = points.rate, points.pool, points.drops, points.flows, points.counters, points.rate_changes, points.last_flow
 
     def row(self, agent):
         """One agent and sub-agent."""
@@ -150,24 +152,26 @@ class FleetRows:
             sources = ",".join('"%s"' % address_text(source) for source, _row in agent.streams)
             total = account.sums(agent)
             sums = [total[name] for name in self.SUMS]
+        passed, recent, recently_lost = account.recent(agent, now)
         restarts, datagrams, lost, late, twice, flows, counters_seen, discards = sums
         return self.ROW % (
             address_text(agent.address), agent.sub_agent, json_text(account.host_name(agent)), sources,
             "true" if account.shared(agent, now) else "false", now - agent.first, now - seen,
             now - flow if flow else "null", now - counter if counter else "null", up, restarts, datagrams,
-            lost if lost > 0 else 0, late, twice, flows, counters_seen, discards,
+            lost if lost > 0 else 0, passed / 1000.0, recent, recently_lost, late, twice, flows, counters_seen, discards,
             ",".join([self.source(source, agent.points[source]) for source in sorted(agent.points)]))
 
     def source(self, source, point):
         """One data source of an agent."""
         account = self.account
-        rate, pool, drops, flows, counters_seen, changes = self.values
+        rate, pool, drops, flows, counters_seen, changes, last_flow = self.values
         name, speed = account.describe(point, self.now)
         interval = account.polling_interval(point)
         return self.SOURCE % (
             wire.source_name(source), json_text(name), "null" if speed is None else speed,
             rate[point] if flows[point] else "null", account.previous_rates(point) if changes[point] else "[]",
-            pool[point], drops[point], flows[point], counters_seen[point],
+            pool[point], drops[point], flows[point],
+            self.now - last_flow[point] if last_flow[point] else "null", counters_seen[point],
             "null" if interval is None else interval / 1000.0)
 
 

@@ -56,6 +56,8 @@ def run_worker(settings, sock, pipe, plain):
     collector = core.create(settings.decoder, max_agents=-(-settings.max_agents // settings.workers),
                             groups_path=settings.groups, window_s=settings.window_seconds)
     state.from_plain(plain, collector.account)
+    for _mark in range(2):  # what is restored is not recent
+        collector.account.mark(collector.clock())
     receiver = udp.receiver(sock, collector, udp.AllowList(settings.allow))
     collector.udp.update(receive_buffer_bytes=udp.buffer_size(sock))
     selector = selectors.DefaultSelector()
@@ -81,6 +83,7 @@ def run_worker(settings, sock, pipe, plain):
         if time.monotonic() - groups_at > 1:
             groups_at = time.monotonic()
             collector.poll_groups()
+            collector.account.roll(collector.clock())
             gc.collect(1)
 
 
