@@ -24,6 +24,8 @@ MAX_POINTS = 512  # data sources per agent
 MAX_IDENTITIES = 4  # host names or UUIDs per agent
 KEEP_EVERY_MS = 1000  # a data source's counter sample is kept at most this often
 IDENTIFY_ONE_IN = 8  # counter samples of a host of which one is asked for the host's name
+IDENTITY_MS = 60000  # who a host says it is, when it says the same again, is written down this often
+IDENTITY_BYTES = 128  # the longest record about it that the batch decoder compares by itself
 DESCRIBE_MS = 60000  # how long the name and speed of a data source are taken as read
 SHARED_MS = 300000  # two sources that interleave within this time share the agent address
 INTERVALS = 8  # polling intervals remembered per data source
@@ -38,10 +40,12 @@ ORDERED = {"flow": "flows", "counter": "counters", "discard": "discards"}
 STREAM_COLUMNS = (sequence.COLUMNS + " source_high:Q source_low:Q high:Q low:Q sub_agent:I agent:I life:I several:B "
                   "first:q since:q last_flow:q last_counter:q datagrams:q bytes:q flows:q counters:q discards:q "
                   "datagrams_marked:q lost_marked:q datagrams_before:q lost_before:q")
+#: Of the data source of a host: the record that said who it is, where it stood in the sample, and when.
+IDENTITY_COLUMNS = "said:Q*%d said_size:H said_at:H said_when:q " % (IDENTITY_BYTES // 8)
 POINT_COLUMNS = ("agent:I source:Q rate:I rates:I*%d rate_changes:I pool:I drops:I flows:q counters:q discards:q "
                  "last_flow:q last_counter:q intervals:q*%d polls:q " % (RATES, INTERVALS)
                  + "".join("%s_base:I %s_top:I %s_late:I %s_twice:I " % ((kind,) * 4) for kind in ORDERED)
-                 + kept.COLUMNS)
+                 + IDENTITY_COLUMNS + kept.COLUMNS)
 SUMS = ("lost", "out_of_order", "duplicates", "restarts", "datagrams", "bytes", "flows", "counters", "discards")
 
 
@@ -82,6 +86,7 @@ class Account:
         self.streams = Table(max_agents + max_agents // 2 + MAX_STREAMS, STREAM_COLUMNS)
         self._sum_columns = [(name, getattr(self.streams, name)) for name in SUMS]
         self.points = Table(4 * max_agents + MAX_POINTS, POINT_COLUMNS)
+        self._said_bytes = memoryview(self.points.buffers["said"])
         self._orders = {kind: [getattr(self.points, name) for name in (
             seen, kind + "_base", kind + "_top", kind + "_late", kind + "_twice")] for kind, seen in ORDERED.items()}
         self.kept = kept.KeptSamples(self.points)
@@ -334,13 +339,15 @@ class Account:
         if not self.kept.put(point, body, now):
             self.overflow["counter_samples"] += 1
         if points.source[point] == counters.HOST and asks_for_name(points.counters[point]):
-            self.identify(agent, body, now)
+            self.identify(agent, point, body, now)
 
-    def identify(self, agent, body, now):
+    def identify(self, agent, point, body, now):
         """Note who a host says it is; its record as it came makes the next look short."""
         record = agent.host_record
-        if record is not None and record in body and now - agent.host_times[1] <= SHARED_MS:
-            agent.host_times[1] = now
+        if record is not None and now - agent.host_times[1] <= SHARED_MS and record in body:
+            if now - agent.host_times[1] >= IDENTITY_MS:
+                agent.host_times[1] = now
+                self._said(point, body, record, now)
             return
         record, identity = counters.identity(body)
         if identity is None:
@@ -357,6 +364,13 @@ class Account:
             times[0] = now
         times[1] = now
         agent.host_record, agent.host_times = record, times
+        self._said(point, body, record, now)
+
+    def _said(self, point, body, record, now):
+        points, place = self.points, point * IDENTITY_BYTES
+        points.said_when[point], points.said_at[point] = now, body.index(record)
+        points.said_size[point] = len(record) if len(record) <= IDENTITY_BYTES else 0
+        self._said_bytes[place:place + points.said_size[point]] = record[:points.said_size[point]]
 
     # What the account does on its own.
 

@@ -669,9 +669,21 @@ class _Batch:
                 arena[slots[chosen]] = self.memory.windows(size)[begin[fits][chosen]]
         asked = np.flatnonzero((points.source[point] == np.uint64(counters.HOST))
                                & accounts.asks_for_name(points.counters[point]))
-        for agent, first, last, time in zip(points.agent[point[asked]].tolist(), begin[asked].tolist(),
-                                            end[asked].tolist(), now[asked].tolist()):
-            account.identify(account.by_number[agent], bytes(self.memory.view[first:last]), time)
+        asked = asked[~self._said_before(point[asked], begin[asked], end[asked], now[asked])]
+        for row, first, last, time in zip(point[asked].tolist(), begin[asked].tolist(), end[asked].tolist(),
+                                          now[asked].tolist()):
+            account.identify(account.by_number[points.agent[row]], row, bytes(self.memory.view[first:last]), time)
+
+    def _said_before(self, point, begin, end, now):
+        """Which samples of hosts say who they are as they did a while ago, so that there is nothing to note."""
+        points = self.decoder.points
+        size, begin = points.said_size[point], begin + points.said_at[point]
+        same = (size > 0) & (begin + size <= end) & (now - points.said_when[point] < accounts.IDENTITY_MS)
+        here = self.memory.windows(accounts.IDENTITY_BYTES)[np.where(same, begin, 0)].view("u4")
+        there = points.said.reshape(-1, accounts.IDENTITY_BYTES // 8)[point].view("u4")
+        words = accounts.IDENTITY_BYTES // 4
+        differ = here.reshape(-1, words) != there.reshape(-1, words)
+        return same & ~(differ & (np.arange(words) < size[:, np.newaxis] // 4)).any(axis=1)
 
     def _take_slots(self, point, size):
         """Free slots for the first counter samples of data sources, as far as there are any."""
@@ -764,10 +776,13 @@ class Pairs:
         if earliest == latest:
             self._sum(latest, numbers, frames, size)
             return
-        seconds = (times // 1000)[of[taken]]
-        for second in np.unique(seconds).tolist():
-            which = seconds == second
-            self._sum(second, numbers[which], frames[which], size[which])
+        seconds = times // 1000
+        ends = np.flatnonzero(np.append(seconds[1:] != seconds[:-1], True)) + 1  # times never go back
+        of, begin = of[taken], 0
+        for end in ends.tolist():
+            which = (of >= begin) & (of < end)
+            self._sum(int(seconds[begin]), numbers[which], frames[which], size[which])
+            begin = end
 
     def _numbers(self, dense):
         """Small numbers for pair numbers, handed out as pairs appear."""

@@ -5,15 +5,13 @@
 
 import argparse
 import contextlib
+import gc
 import json
 import os
 import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 
-from . import VERSION, account, capture, core, packet, service, settings, views, wire
+from . import VERSION, account, capture, core, packet, settings, views, wire
 
 
 def main(arguments=None):
@@ -79,6 +77,7 @@ def build_parser():
 
 def run_serve(options):
     """sflow-collector serve"""
+    from . import service  # what only one command needs would be a tenth of a second to all of them
     return service.Service(settings.from_arguments(options)).run()
 
 
@@ -144,6 +143,7 @@ def run_replay(options):
     collector = core.create(options.decoder, max_agents=options.max_agents, groups_path=options.groups, clock=clock)
     if collector.groups_file.problem:
         raise settings.SettingsError("groups: %s" % collector.groups_file.problem)
+    gc.disable()  # there are no cycles, and looking for them through all agents takes its time
     with _open(options.file) as stream:
         progress = Progress(stream)
         for number in replay(collector, stream, options.port, clock):
@@ -240,6 +240,9 @@ def run_status(options):
 
 def fetch_fleet(url, headers):
     """The whole /fleet/json of a collector, its pages joined."""
+    import urllib.error
+    import urllib.parse
+    import urllib.request
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise settings.SettingsError("%s: expected an http or https address" % url)
     document, offset = None, 0

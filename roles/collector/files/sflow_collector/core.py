@@ -6,6 +6,7 @@
 Both ways in (the service and the replay of a capture) and both decoders meet here.
 """
 
+import os
 import resource
 import time
 
@@ -89,6 +90,8 @@ def create(decoder, **options):
     from .learned import LearnedCollector
     if decoder == "scalar":
         return LearnedCollector(**options)
+    # Starting the threads of a library for linear algebra, which nobody uses here, would take longer than numpy itself.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from .batch import BatchCollector
     except Exception as error:  # not there, or it cannot live in this sandbox: the scalar decoder needs neither

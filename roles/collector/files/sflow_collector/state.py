@@ -19,7 +19,8 @@ from . import kept
 FORMAT = 1
 FILE = "account.json"
 MAX_BYTES = 512 << 20
-VOLATILE = tuple(column.partition(":")[0] for column in kept.COLUMNS.split())  # kept samples are not saved
+#: What the newest counter samples said is not saved: the next ones say it again.
+VOLATILE = tuple(column.partition(":")[0] for column in (accounts.IDENTITY_COLUMNS + kept.COLUMNS).split())
 MARKS = ("datagrams_marked", "lost_marked", "datagrams_before", "lost_before")
 #: What a stream is given when its row is made.
 IDENTITY = frozenset(["agent", "life", "several", "source_high", "source_low", "high", "low", "sub_agent"])
