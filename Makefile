@@ -88,8 +88,10 @@ fuzz: venv ## mutated datagrams through both decoders (COUNT=10000000; a second 
 	python tests/bench/fuzz_collector.py --count $(or $(COUNT),1000000) --resume .cache/fuzz-collector
 
 .PHONY: images
-images: venv ## the images and packages that demo and tests start from
+images: venv ## the images, packages and programs that demo and tests start from
 	@mkdir -p .cache
+	tests/peers.sh
+	tests/web/chromium.sh
 	tests/images/engine.sh
 	tests/images/build.sh debian12 ubuntu1804 debian11 debian13
 	tests/demo/artefacts.sh

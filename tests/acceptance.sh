@@ -4,10 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if ! command -v tshark >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  echo "==> installing tshark, the independent decoder"
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y tshark >/dev/null
-fi
+tests/peers.sh
 tests/demo/demo.sh up
 status=0
 python -m pytest -v -p no:cacheprovider tests/acceptance "$@" || status=$?

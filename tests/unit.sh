@@ -20,6 +20,7 @@ managed() { # INTERPRETER, in a virtual environment of its own
   "$venv/bin/python" -m pytest -q -n auto -p no:cacheprovider tests/unit
 }
 
+tests/peers.sh
 if [ $# != 0 ]; then
   managed "$1"
   exit

@@ -10,13 +10,7 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
   exit 1
 fi
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "==> $python has no venv module: installing python3-venv"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv >/dev/null
-  else
-    echo "$python has no venv module; install it (Debian, Ubuntu: apt install python3-venv) and run make again" >&2
-    exit 1
-  fi
+  tests/install.sh python3-venv || { echo "$python has no venv module: install it and run make again" >&2; exit 1; }
 fi
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 echo "==> installing the tools of requirements.txt into $venv"

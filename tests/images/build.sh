@@ -35,12 +35,7 @@ finish() { # NAME BASE: adds what every host has
 debian_root() { # NAME: imports a root made from the Debian archive as netviz-sflow/NAME:root
   if docker image inspect "netviz-sflow/$1:root" >/dev/null 2>&1; then return; fi
   if ! command -v mmdebstrap >/dev/null; then
-    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-      echo "mmdebstrap is not installed"
-      return 1
-    fi
-    apt-get update -qq >&2
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y mmdebstrap debian-archive-keyring >/dev/null
+    ../install.sh mmdebstrap debian-archive-keyring || { echo "mmdebstrap cannot be installed"; return 1; }
   fi
   if ! mmdebstrap --quiet --variant=minbase --include="$(paste -sd, packages.txt)" "${suite[$1]}" "$work/root.tar" 2>"$work/log" >&2; then
     echo "the Debian archive does not give ${suite[$1]} ($(tail -n 1 "$work/log"))"

@@ -7,15 +7,7 @@ if [ "$(id -u)" != 0 ]; then
   echo "No Docker engine answers, and only root can start one: start it (sudo systemctl start docker), or run make as root." >&2
   exit 1
 fi
-if ! command -v dockerd >/dev/null; then
-  if ! command -v apt-get >/dev/null; then
-    echo "No Docker engine is installed, and this is not Debian or Ubuntu: install Docker and run make again." >&2
-    exit 1
-  fi
-  echo "==> installing a Docker engine (docker.io)"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y docker.io iptables >/dev/null
-fi
+command -v dockerd >/dev/null || "$(dirname "$0")/../install.sh" docker.io iptables
 docker info >/dev/null 2>&1 && exit 0
 echo "==> starting the Docker engine"
 if [ -d /run/systemd/system ]; then
