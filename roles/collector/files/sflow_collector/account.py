@@ -292,18 +292,22 @@ class Account:
         if not seen[point]:
             base[point] = top[point] = number
             return
-        step = (number - top[point]) & sequence.MASK
-        behind = (top[point] - number) & sequence.MASK
+        before = top[point]
+        if number == before + 1:
+            top[point] = number
+            return
+        step = (number - before) & sequence.MASK
+        behind = (before - number) & sequence.MASK
         if 0 < step <= sequence.MAX_GAP:
             top[point] = number
         elif not step:
             twice[point] = (twice[point] + 1) & sequence.MASK
         elif behind < SAMPLE_WINDOW:
             late[point] = (late[point] + 1) & sequence.MASK
-            if behind > (top[point] - base[point]) & sequence.MASK:
+            if behind > (before - base[point]) & sequence.MASK:
                 base[point] = number
         else:
-            base[point] = (base[point] + number - top[point] - 1) & sequence.MASK
+            base[point] = (base[point] + number - before - 1) & sequence.MASK
             top[point] = number
 
     def interrupted(self, point):
@@ -323,10 +327,11 @@ class Account:
         """A counter sample of a data source arrived."""
         points = self.points
         self.order("counter", point, number)
-        passed = now - points.last_counter[point]
-        if points.last_counter[point] and passed >= MIN_INTERVAL_MS:
-            points.intervals[point * INTERVALS + points.polls[point] % INTERVALS] = passed
-            points.polls[point] += 1
+        before = points.last_counter[point]
+        if before and now - before >= MIN_INTERVAL_MS:
+            polls = points.polls[point]
+            points.intervals[point * INTERVALS + polls % INTERVALS] = now - before
+            points.polls[point] = polls + 1
         points.counters[point] += 1
         points.last_counter[point] = now
 

@@ -38,8 +38,7 @@ class KeptSamples:
                 return False
             points.kept[point] = where
             points.kept_size[point] = points.kept_before[point] = 0
-        half = points.kept_half[point] ^ 1
-        points.kept_half[point] = half
+        half = points.kept_half[point] = points.kept_half[point] ^ 1
         points.kept_before[point], points.kept_before_at[point] = points.kept_size[point], points.kept_at[point]
         points.kept_size[point], points.kept_at[point] = size, now
         begin, view = self._begin(where, half)
