@@ -33,7 +33,11 @@ class NotFound(ApiError):
 
 
 class Row:
-    """What a server knows about one agent (one sub-agent of it); ages and times in seconds, unknown is None."""
+    """What a server knows about one agent (one sub-agent of it); ages and times in seconds, unknown is None.
+
+    ``recent`` is (seconds, datagrams, lost) of the last minutes, None where the server counts over the agent's whole life only.
+    ``data_sources`` are dicts: name, sampling_rate, polling (seconds), flow_age (of the sample that told the rate).
+    """
 
     __slots__ = (
         "agent",
@@ -50,6 +54,7 @@ class Row:
         "restarts",
         "datagrams",
         "lost",
+        "recent",
         "out_of_order",
         "duplicates",
         "flow_samples",
@@ -72,6 +77,41 @@ def canonical_address(text):
         return None
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address)
+
+
+def addresses_of(host):
+    """The addresses of a host that is given by address or by name, canonical; empty when the name cannot be resolved.
+
+    Loopback addresses of a name are left out: many hosts have one for their own name, and nobody else reaches them by it.
+    """
+    address = canonical_address(host)
+    if address:
+        return [address]
+    try:
+        found = socket.getaddrinfo(str(host).strip(), None, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError):
+        return []
+    addresses = {canonical_address(entry[4][0]) for entry in found}
+    return sorted(a for a in addresses if a and not ipaddress.ip_address(a).is_loopback)
+
+
+def split_endpoint(text):
+    """``(host, port)`` of ``host:port``; the port is 6343 if none is given, an IPv6 address may have brackets or not.
+
+    Without brackets the last group of an IPv6 address is taken for the port, as in ``2001:db8::1:6343``.
+    """
+    text = str(text).strip()
+    if text.startswith("["):
+        host, _bracket, port = text[1:].partition("]")
+        return host, port.lstrip(":") or "6343"
+    host, colon, port = text.rpartition(":")
+    return (host, port) if colon and port.isdigit() else (text, "6343")
+
+
+def canonical_endpoint(text):
+    """``address:port`` in the one spelling of the address; a name stays a name."""
+    host, port = split_endpoint(text)
+    return f"{canonical_address(host) or host}:{port}"
 
 
 def base_url(text):
@@ -214,7 +254,7 @@ class Client:
         return answer
 
     def _bundled(self, left, timeout):
-        rows, offset, account = [], 0, None
+        found, totals, offset, again = {}, set(), 0, True
         for _dummy in range(MAX_PAGES):
             page = self.get_json(f"/fleet/json?offset={offset}&limit={PAGE_ROWS}", left())
             account = page.get("collector")
@@ -223,10 +263,16 @@ class Client:
                 raise ApiError(
                     f"{self.url}/fleet/json answers without collector or agents; it is no collector of netviz.sflow."
                 )
-            rows.extend(self._bundled_row(item) for item in agents)
+            # An agent that comes or goes between two requests shifts the pages. A row that comes twice counts as it came last.
+            for row in map(self._bundled_row, agents):
+                found[row.agent, row.sub_agent] = row
+            total = _count(page.get("total"))
+            totals.add(total)
             offset += len(agents)
-            if not agents or offset >= _count(page.get("total")):
-                return self._bundled_server(account), rows
+            if not agents or offset >= total:
+                if not again or (len(totals) == 1 and len(found) >= total):
+                    return self._bundled_server(account), list(found.values())
+                offset, again = 0, False  # a second walk finds what was passed over
             if left() <= 0.1:
                 raise ApiError(f"{self.url} did not hand over all of its agents within {timeout:.2g} s.")
         raise ApiError(f"{self.url}/fleet/json has more than {MAX_PAGES} pages; that is no fleet account.")
@@ -251,6 +297,7 @@ class Client:
         if not isinstance(item, dict) or canonical_address(item.get("agent")) is None:
             raise ApiError(f"{self.url}/fleet/json lists an agent without an address: {str(item)[:60]!r}.")
         sources = item.get("data_sources")
+        flow_age = _seconds(item.get("last_flow_ms"))
         return Row(
             agent=canonical_address(item["agent"]),
             sub_agent=_count(item.get("sub_agent")),
@@ -260,12 +307,13 @@ class Client:
             server=self.url,
             first_seen=_seconds(item.get("first_seen_ms")),
             age=_seconds(item.get("last_seen_ms")),
-            flow_age=_seconds(item.get("last_flow_ms")),
+            flow_age=flow_age,
             counter_age=_seconds(item.get("last_counter_ms")),
             uptime=_seconds(item.get("uptime_ms")),
             restarts=_count(item.get("restarts")),
             datagrams=_count(item.get("datagrams")),
             lost=_count(item.get("lost")),
+            recent=_recent(item.get("recent")),
             out_of_order=_count(item.get("out_of_order")),
             duplicates=_count(item.get("duplicates")),
             flow_samples=_count(item.get("flow_samples")),
@@ -275,7 +323,8 @@ class Client:
                     "name": _text(source.get("name")) or _text(source.get("data_source")) or "?",
                     "sampling_rate": _number(source.get("sampling_rate")),
                     "polling": _number(source.get("polling_interval_s")),
-                    "flow_age": _seconds(source.get("last_flow_ms")),
+                    # Earlier collectors tell it for the whole agent only.
+                    "flow_age": _seconds(source["last_flow_ms"]) if "last_flow_ms" in source else flow_age,
                 }
                 for source in (sources if isinstance(sources, list) else [])
                 if isinstance(source, dict)
@@ -358,6 +407,13 @@ def _count(value):
 def _seconds(milliseconds):
     number = _number(milliseconds)
     return number / 1000.0 if number is not None else None
+
+
+def _recent(value):
+    """(seconds, datagrams, lost), or None when the server does not tell them."""
+    value = value if isinstance(value, dict) else {}
+    figures = [_number(value.get(name)) for name in ("seconds", "datagrams", "lost")]
+    return None if None in figures else (float(figures[0]), int(figures[1]), int(figures[2]))
 
 
 def _text(value):

@@ -619,6 +619,14 @@ def _pcap(plan):
     return taps
 
 
+def nothing_tapped(value, host):
+    """Why pcap, with this hsflowd_pcap, taps no interface of an observed host; None where it taps one, or nobody can say."""
+    if not host.get("interfaces"):
+        return None
+    plan = _Plan({"hsflowd_pcap": "auto" if value is None else value}, (host.get("package") or {}).get("version"), host)
+    return None if _pcap(plan) or not plan.problems else "; ".join(plan.problems)
+
+
 def _tcp(plan):
     value = plan.variables.get("hsflowd_tcp", True)
     if isinstance(value, dict):

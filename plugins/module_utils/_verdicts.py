@@ -1,12 +1,21 @@
 # Copyright (c) 2026, netviz.sflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what the servers saw and what each host should do to a verdict per host. Pure, except ``prove``, which waits."""
+"""From what the servers saw and what each host should do to a verdict per host.
+
+Pure, except ``prove``, which waits, and ``Settings``, which resolves the names of collectors.
+"""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import ApiError, canonical_address
+from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import (
+    ApiError,
+    addresses_of,
+    canonical_address,
+    canonical_endpoint,
+    split_endpoint,
+)
 
 REPORTING = "reporting"
 UNKNOWN = "unknown"
@@ -39,7 +48,13 @@ class Settings:
         self.max_age = max_age
         self.max_loss = max_loss
         self.require = tuple(require)
-        self.collector_addresses = tuple(collector_addresses)
+        # Each as given, and at the addresses that a name has: hsflowd says addresses only.
+        self.collector_addresses = tuple(map(canonical_endpoint, collector_addresses))
+        self.known_collectors, self.unresolved = set(self.collector_addresses), False
+        for host, port in map(split_endpoint, self.collector_addresses):
+            addresses = addresses_of(host)
+            self.known_collectors |= {f"{address}:{port}" for address in addresses}
+            self.unresolved = self.unresolved or not addresses
         self.rate_tolerance = rate_tolerance
 
     def age_limit(self, polling):
@@ -57,7 +72,10 @@ class Expected:
         ]
         self.host_name = values.get("host_name")
         self.polling = values.get("polling")
-        self.sampling = [rate for rate in values.get("sampling") or [] if rate > 0]
+        rates = values.get("sampling") or []
+        self.sampling = [rate for rate in rates if rate > 0]
+        # Whether it is to sample at all; without rates nobody says that it is not.
+        self.samples = bool(self.sampling) or not rates
         self.running_seconds = values.get("running_seconds")
         self.daemon = values.get("daemon") or "unknown"
         self.daemon_detail = values.get("daemon_detail") or ""
@@ -65,7 +83,10 @@ class Expected:
         self.missing_libraries = values.get("missing_libraries") or {}
         self.no_tap = values.get("no_tap") or ""
         self.not_asked = values.get("not_asked") or ""
+        self.hsflowd_version = values.get("hsflowd_version")
         self.collectors = values.get("collectors")
+        if self.collectors is not None:
+            self.collectors = [canonical_endpoint(collector) for collector in self.collectors]
 
     def addresses(self):
         return ([self.address] if self.address else []) + self.other_addresses
@@ -112,6 +133,10 @@ def _combined(first, second):
     for name in ("flow_age", "counter_age"):
         ages = [age for age in (getattr(first, name), getattr(second, name)) if age is not None]
         setattr(first, name, min(ages) if ages else None)
+    if first.recent and second.recent:
+        first.recent = (max(first.recent[0], second.recent[0]),) + tuple(
+            sum(pair) for pair in zip(first.recent[1:], second.recent[1:])
+        )
     first.data_sources = first.data_sources + second.data_sources
     first.sources = first.sources + [source for source in second.sources if source not in first.sources]
     return first
@@ -138,12 +163,14 @@ class Verdict:
             "verdict": self.word,
             "reason": self.reason,
             "next_command": self.next_command,
+            "hsflowd_version": self.expected.hsflowd_version,
             "seen_as": row.agent if row else None,
             "host_name": row.host_name if row else None,
             "age_seconds": _rounded(row.age) if row else None,
             "datagrams": row.datagrams if row else None,
             "lost": row.lost if row else None,
             "loss_percent": _rounded(loss_percent(row), 2) if row else None,
+            "loss_seconds": _rounded(row.recent[0]) if row and row.recent else None,
             "flow_samples": row.flow_samples if row else None,
             "counter_samples": row.counter_samples if row else None,
             "sampling": sorted({int(s["sampling_rate"]) for s in row.data_sources if s["sampling_rate"]})
@@ -159,9 +186,15 @@ def _rounded(value, digits=1):
     return round(value, digits) if value is not None else None
 
 
+def losses(row):
+    """(lost, sent) lately, or since the agent was first seen where the server does not tell the recent ones."""
+    _seconds, arrived, lost = row.recent or (None, row.datagrams or 0, row.lost or 0)
+    return lost, arrived + lost
+
+
 def loss_percent(row):
-    sent = (row.datagrams or 0) + (row.lost or 0)
-    return 100.0 * (row.lost or 0) / sent if sent else 0.0
+    lost, sent = losses(row)
+    return 100.0 * lost / sent if sent else 0.0
 
 
 def observed_polling(row):
@@ -173,11 +206,15 @@ def observed_polling(row):
 def _ago(seconds):
     if seconds is None:
         return "at an unknown time"
+    return _span(seconds) + " ago"
+
+
+def _span(seconds):
     if seconds < 120:
-        return f"{seconds:.0f} s ago"
+        return f"{seconds:.0f} s"
     if seconds < 7200:
-        return "%.0f minutes ago" % (seconds / 60)
-    return "%.0f hours ago" % (seconds / 3600)
+        return "%.0f minutes" % (seconds / 60)
+    return "%.0f hours" % (seconds / 3600)
 
 
 JOURNAL = "journalctl -u hsflowd -n 30 --no-pager"
@@ -210,10 +247,26 @@ def judge(expected, observation, settings, elapsed, neighbours=None, owners_of=N
         return sharing
     limit = settings.age_limit(expected.polling)
     running = expected.running_seconds + elapsed if expected.running_seconds is not None else None
+    _forget_old_rates(row, running)
     late = _late(expected, row, settings, limit, running)
     if late:
         return late
     return _content(expected, row, settings, limit, running) or Verdict(expected, REPORTING, row=row)
+
+
+def _runs_for(row, running):
+    """For how long the daemon runs, by the host, or else by what the agent itself says; None if neither tells."""
+    if running is None and row.uptime and row.age is not None:
+        return row.uptime + row.age
+    return running
+
+
+def _forget_old_rates(row, running):
+    """A rate from before the last start says nothing about the present one; a quiet interface keeps it until its next sample."""
+    running = _runs_for(row, running)
+    for source in row.data_sources:
+        if running is not None and (source["flow_age"] is None or source["flow_age"] > running):
+            source["sampling_rate"] = None
 
 
 def _daemon_is_down(expected, row):
@@ -279,13 +332,13 @@ def _not_seen(expected, observation, settings, neighbours):
 
 
 def _port(target):
-    return target.rsplit(":", 1)[1] if ":" in target else "6343"
+    return split_endpoint(target)[1]
 
 
 def _other_collector(expected, settings):
     if not expected.collectors or not settings.collector_addresses:
         return None
-    if set(expected.collectors) & set(settings.collector_addresses):
+    if settings.unresolved or settings.known_collectors & set(expected.collectors):
         return None
     return ", ".join(expected.collectors[:3]), ", ".join(settings.collector_addresses[:3])
 
@@ -356,35 +409,34 @@ def _content(expected, row, settings, limit, running):
     wrong = _wrong_rate(expected, row, settings, running)
     if wrong:
         return wrong
-    loss = loss_percent(row)
-    if (row.lost or 0) >= MIN_LOST and loss > settings.max_loss:
-        reason = (
-            f"{row.lost} of {row.lost + row.datagrams} datagrams are lost ({loss:.1f} %, not {settings.max_loss:g}):"
-            " a full queue on the way, or two hosts with one agent address."
-        )
-        return Verdict(expected, "losing", reason, "nstat -az UdpSndbufErrors UdpRcvbufErrors", True, row)
-    return None
+    return _losing(expected, row, settings)
+
+
+def _losing(expected, row, settings):
+    (lost, sent), loss = losses(row), loss_percent(row)
+    if lost < MIN_LOST or loss <= settings.max_loss:
+        return None
+    when = f"of the last {_span(row.recent[0])}" if row.recent else "since it was first seen"
+    reason = (
+        f"{lost} of {sent} datagrams {when} are lost ({loss:.1f} %, allowed are {settings.max_loss:g} %):"
+        " a full queue on the way, or two hosts with one agent address."
+    )
+    return Verdict(expected, "losing", reason, "nstat -az UdpSndbufErrors UdpRcvbufErrors", True, row)
 
 
 def _no_flows(expected, row, settings, limit, running):
-    if expected.sampling or "flows" in settings.require:
+    if expected.samples or "flows" in settings.require:
         for module in sorted(expected.missing_libraries):
             libraries = ", ".join(expected.missing_libraries[module]) or "a library"
             reason = f"Counters arrive, packet samples cannot: mod_{module} finds no {libraries}."
             return Verdict(expected, "no_flows", reason, f"ldd /etc/hsflowd/modules/mod_{module}.so", True, row)
-        if expected.no_tap:
-            return Verdict(
-                expected,
-                "no_flows",
-                f"Counters arrive, packet samples cannot: {expected.no_tap}.",
-                "cat /etc/hsflowd.conf; ip -br link",
-                True,
-                row,
-            )
-    if "flows" not in settings.require:
-        return None
     recent = limit if running is None else min(limit, running)
     if row.flow_samples and (row.flow_age is None or row.flow_age <= recent):
+        return None
+    if expected.no_tap and (expected.samples or "flows" in settings.require):
+        reason = f"Counters arrive, packet samples cannot: {expected.no_tap}."
+        return Verdict(expected, "no_flows", reason, "cat /etc/hsflowd.conf; ip -br link", True, row)
+    if "flows" not in settings.require:
         return None
     rates = "/".join(str(rate) for rate in expected.sampling) or "N"
     reason = (
@@ -396,9 +448,7 @@ def _no_flows(expected, row, settings, limit, running):
 def _wrong_rate(expected, row, settings, running):
     for source in row.data_sources:
         rate = source["sampling_rate"]
-        # A rate from before the last start of the daemon says nothing about the present configuration.
-        age = source.get("flow_age") if source.get("flow_age") is not None else row.flow_age
-        if not rate or not expected.sampling or (running is not None and (age is None or age > running)):
+        if not rate or not expected.sampling:
             continue
         if not any(abs(rate - wanted) <= settings.rate_tolerance * wanted for wanted in expected.sampling):
             wanted = " or ".join(str(wanted) for wanted in expected.sampling)
@@ -406,7 +456,7 @@ def _wrong_rate(expected, row, settings, running):
             return Verdict(
                 expected, "wrong_rate", reason, "grep sampling /etc/hsflowd.auto /etc/hsflowd.conf", False, row
             )
-    observed = observed_polling(row)
+    observed, running = observed_polling(row), _runs_for(row, running)
     if running is not None and expected.polling and running < 2 * expected.polling:
         return None  # the interval still spans the last start
     if observed and expected.polling and not 0.75 * expected.polling - 1 <= observed <= 1.25 * expected.polling + 1:
@@ -434,11 +484,15 @@ def judge_all(expected, observation, settings, elapsed):
     return [judge(host, observation, settings, elapsed, neighbours, owners_of, at_home) for host in expected]
 
 
-def unexpected_agents(expected, observation, verdicts):
-    """Agents that report and belong to no host of the question."""
+def unexpected_agents(expected, observation, verdicts, settings):
+    """Agents that report now and belong to no host of the question."""
     known = {host.address for host in expected} | {verdict.row.agent for verdict in verdicts if verdict.row}
     rows = [row for agent, row in sorted(observation.rows.items()) if agent not in known]
-    return [{"address": row.agent, "host_name": row.host_name, "age_seconds": _rounded(row.age)} for row in rows]
+    return [
+        {"address": row.agent, "host_name": row.host_name, "age_seconds": _rounded(row.age)}
+        for row in rows
+        if row.age is not None and row.age <= settings.age_limit(observed_polling(row))
+    ]
 
 
 def server_warnings(server):
@@ -504,7 +558,7 @@ def prove(clients, expected, settings, timeout, request_timeout=10.0, waited=0.0
         "verdicts": verdicts,
         "servers": servers,
         "errors": errors,
-        "unexpected": unexpected_agents(expected, observation, verdicts),
+        "unexpected": unexpected_agents(expected, observation, verdicts, settings),
         "attempts": attempts,
         "waited_seconds": round(elapsed, 1),
     }
@@ -545,12 +599,19 @@ def counts(verdicts):
 # -- from hsflowd_info to an expectation ------------------------------------------------------------------------------
 
 
-# The modules of hsflowd that sample packets.
+# The modules of hsflowd that sample packets by themselves, and those that have a switch do it.
 TAPS = ("pcap", "epcap", "nflog", "ulog", "psample")
+SWITCHES = ("dent", "eapi", "opx", "ovs", "sonic", "vpp")
 
 
-def expectation(name, info=None, address=None, other_addresses=(), polling=None, sampling=None, taps=("pcap",)):
-    """What to demand of a host, by ``hsflowd_info`` and by the inventory; the inventory wins."""
+def expectation(
+    name, info=None, address=None, other_addresses=(), polling=None, sampling=None, taps=("pcap",), no_tap=None
+):
+    """What to demand of a host, by ``hsflowd_info`` and by the inventory; the inventory wins.
+
+    :param taps: the modules of hsflowd that are configured
+    :param no_tap: why these find nothing to sample on this host, if that is known
+    """
     info = info if isinstance(info, dict) else {}
     auto = _dict(info.get("auto"))
     expected = {
@@ -558,6 +619,7 @@ def expectation(name, info=None, address=None, other_addresses=(), polling=None,
         "address": address or auto.get("agent_ip") or None,
         "other_addresses": _known_addresses(info, other_addresses),
         "host_name": info.get("hostname"),
+        "hsflowd_version": _dict(info.get("package")).get("version"),
         "polling": _integer(polling if polling is not None else auto.get("polling")),
         "sampling": [_integer(rate) for rate in sampling]
         if sampling is not None
@@ -567,7 +629,8 @@ def expectation(name, info=None, address=None, other_addresses=(), polling=None,
     }
     if "unit" in info:
         expected.update(_daemon(info))
-    if auto.get("complete") and expected["daemon"] == "running":
+    settled = bool(auto.get("complete")) and expected["daemon"] == "running"
+    if settled:
         expected["collectors"] = [
             _endpoint(collector) for collector in auto.get("collectors") or [] if isinstance(collector, dict)
         ]
@@ -576,7 +639,29 @@ def expectation(name, info=None, address=None, other_addresses=(), polling=None,
     expected["missing_libraries"] = {
         module: list(broken[module]) for module in TAPS if module in taps and module in broken and module not in mapped
     }
+    if not set(taps) & set(TAPS + SWITCHES):
+        expected["sampling"] = [0]  # on purpose
+        expected["no_tap"] = "no module that samples packets is configured (hsflowd_pcap, hsflowd_modules)"
+    elif expected["sampling"] and not any(expected["sampling"]):
+        expected["no_tap"] = "sampling is switched off (hsflowd_sampling: 0)"
+    else:
+        expected["no_tap"] = (settled and _not_loaded(taps, modules)) or no_tap
     return {key: value for key, value in expected.items() if value is not None}
+
+
+def _not_loaded(taps, modules):
+    """Why none of the configured taps is at work, by the modules that are installed and those that the daemon has loaded."""
+    wanted = [module for module in TAPS if module in taps]
+    available, mapped = modules.get("available") or [], modules.get("mapped") or []
+    if not wanted or set(taps) & set(SWITCHES):
+        return None
+    names = " nor ".join(f"mod_{module}" for module in wanted)
+    if available and not set(wanted) & set(available):
+        return f"its package of hsflowd has no {names}"
+    # Without root nothing can be seen of what is loaded.
+    if mapped and not set(wanted) & set(mapped):
+        return f"its hsflowd has not loaded {names}, so its configuration names none or is older"
+    return None
 
 
 def _daemon(info):
@@ -600,16 +685,23 @@ def _daemon(info):
     return found
 
 
-def _known_addresses(info, other_addresses):
-    found = [canonical_address(address) for address in other_addresses]
-    for interface in info.get("interfaces") or []:
-        for address in _dict(interface).get("addresses") or []:
-            found.append(canonical_address(str(address).split("/", 1)[0]))
-    return [
-        a
-        for n, a in enumerate(found)
-        if a and a not in found[:n] and not a.startswith(("127.", "fe80:")) and a != "::1"
+def own_addresses(info):
+    """The addresses of the interfaces of an observed host, without those that mean another host elsewhere."""
+    texts = [
+        str(address).split("/", 1)[0]
+        for interface in info.get("interfaces") or []
+        for address in _dict(interface).get("addresses") or []
     ]
+    return [a for a in map(canonical_address, texts) if _is_unique(a)]
+
+
+def _is_unique(address):
+    return bool(address) and not address.startswith(("127.", "fe80:")) and address != "::1"
+
+
+def _known_addresses(info, other_addresses):
+    found = [a for a in map(canonical_address, other_addresses) if _is_unique(a)] + own_addresses(info)
+    return [a for n, a in enumerate(found) if a not in found[:n]]
 
 
 def _endpoint(collector):

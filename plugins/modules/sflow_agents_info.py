@@ -9,33 +9,30 @@ module: sflow_agents_info
 short_description: Prove for every host of a fleet that its sFlow telemetry arrives
 version_added: 1.0.0
 description:
-  - Asks a collector which sFlow agents it hears, waits until every expected one reports, and gives a verdict per
-    host.
-  - Understands the collector of this collection (its C(/fleet/json)) and sFlow-RT 3.x (its C(/agents/json)) and finds
-    out which one
-    it talks to. Several servers are asked at the same time, their answers are merged, and the server that heard of an agent last counts.
+  - Asks a collector which sFlow agents it hears, waits until every expected one reports, and gives a verdict per host.
+  - Understands the collector of this collection (its C(/fleet/json)) and sFlow-RT 3.x (its C(/agents/json)), and finds out which one
+    it talks to. Several servers are asked at the same time and their answers are merged; the server that heard of an agent last counts.
   - One call serves the whole fleet. It changes nothing anywhere.
-  - The module runs where the server can be reached. The collector and sFlow-RT of this collection listen on
-    127.0.0.1,
-    so delegate the task to their host.
+  - The module runs where the server can be reached. The collector and sFlow-RT of this collection listen on 127.0.0.1, so delegate the
+    task to their host.
 notes:
-  - 'V(reporting): a datagram came within O(max_age), after the start of the daemon if O(agents[].running_seconds)
-    tells it, and nothing below applies.'
-  - 'V(silent): the server never saw the agent, or the host says that hsflowd is not installed, not running or failed.
-    What the host says counts more than datagrams from before the daemon ended, so a stopped agent is silent at once
-    and nobody waits for it.'
-  - 'V(stale): seen earlier, not within O(max_age), and the daemon runs as far as is known. Without O(agents[].daemon)
-    a stopped agent ends here, because the server alone cannot know why the datagrams stopped.'
-  - 'V(restarting): the daemon was started within O(max_age) and its first datagram since then is still missing, or
-    systemd keeps starting it again.'
+  - 'V(reporting): a datagram came within O(max_age), after the start of the daemon if O(agents[].running_seconds) tells it, and nothing
+    below applies.'
+  - 'V(silent): the server never saw the agent, or the host says that hsflowd is not installed, not running or failed. What the host says
+    counts more than datagrams from before the daemon ended, so a stopped agent is silent at once and nobody waits for it.'
+  - 'V(stale): seen earlier, not within O(max_age), and the daemon runs as far as is known. Without O(agents[].daemon) a stopped agent
+    ends here, because the server alone cannot know why the datagrams stopped.'
+  - 'V(restarting): the daemon was started within O(max_age) and its first datagram since then is still missing, or systemd keeps starting
+    it again.'
   - 'V(wrong_source): it reports, but under another agent address than expected.'
   - 'V(shared_address): several hosts report under one agent address, so none of them is visible on its own.'
-  - 'V(no_counters), V(no_flows): datagrams arrive without counters or packet samples. V(no_flows) is given unasked
-    when the host says that samples are impossible, for example because libpcap is missing, and otherwise only with
-    V(flows) in O(require).'
-  - 'V(wrong_rate): the observed sampling rate is none of O(agents[].sampling) or the observed interval is not
-    O(agents[].polling). sFlow-RT does not tell either, so this verdict needs the collector of this collection.'
-  - 'V(losing): more than O(max_loss) percent of the datagrams, and at least five of them, were lost on the way.'
+  - 'V(no_counters), V(no_flows): datagrams arrive without counters or packet samples. V(no_flows) is given unasked when samples are
+    impossible, because a library is missing or nothing is tapped, and otherwise only with V(flows) in O(require).'
+  - 'V(wrong_rate): the observed sampling rate is none of O(agents[].sampling), or the observed interval is not O(agents[].polling).
+    A sampling rate counts only if a sample came with it since the daemon was started: a quiet interface says nothing. sFlow-RT tells
+    neither, so this verdict needs the collector of this collection.'
+  - 'V(losing): more than O(max_loss) percent of the datagrams, and at least five of them, were lost on the way. The collector of this
+    collection tells the losses of the last five to ten minutes, sFlow-RT those since it first saw the agent.'
   - 'V(unknown): no server could be asked.'
 author:
   - netviz.sflow contributors (@netviz)
@@ -55,8 +52,8 @@ options:
     required: true
   agents:
     description:
-      - The hosts that should report. The filter P(netviz.sflow.sflow_questions#filter) makes this list from the
-        inventory and M(netviz.sflow.hsflowd_info).
+      - The hosts that should report. The filter P(netviz.sflow.sflow_questions#filter) makes this list from the inventory and
+        M(netviz.sflow.hsflowd_info).
     type: list
     elements: dict
     required: true
@@ -67,8 +64,8 @@ options:
         required: true
       address:
         description:
-          - The agent address under which it should report. Without it the host is found by
-            O(agents[].other_addresses) or O(agents[].host_name).
+          - The agent address under which it should report. Without it the host is found by O(agents[].other_addresses) or
+            O(agents[].host_name).
         type: str
       other_addresses:
         description: Further addresses of the host, by which it is recognised when it reports under the wrong one.
@@ -82,7 +79,9 @@ options:
         description: The configured interval of the counters in seconds.
         type: int
       sampling:
-        description: The configured sampling rates, 1 in N each. An interface may use any of them.
+        description:
+          - The sampling rates, 1 in N each, that follow from its configuration. An interface may use any of them.
+          - Empty if they are not known, which leaves them unjudged. V([0\]) if it samples nothing on purpose.
         type: list
         elements: int
         default: []
@@ -95,22 +94,26 @@ options:
         description: The words of systemd on it, for the sentence.
         type: str
       running_seconds:
-        description: For how long the daemon has been running. A datagram from before its start proves nothing.
+        description:
+          - For how long the daemon has been running, in seconds. A datagram from before its start proves nothing.
         type: float
       crashes:
         description: How many times systemd has started the daemon again by itself.
         type: int
         default: 0
       collectors:
-        description: The collectors that the daemon uses, as C(address:port).
+        description: The collectors that the daemon sends to, as C(address:port).
         type: list
         elements: str
       missing_libraries:
-        description: The modules of hsflowd that cannot be loaded, each with the libraries that it misses.
+        description: The configured modules of hsflowd that sample packets and cannot be loaded, each with the libraries that it misses.
         type: dict
         default: {}
       no_tap:
-        description: Why the daemon can sample no packets at all, if it is known that it cannot.
+        description: Why the daemon samples no packets at all, if it is known that it does not; without a full stop.
+        type: str
+      hsflowd_version:
+        description: The version of its package hsflowd. It is returned as it is.
         type: str
       not_asked:
         description: Why the host itself could not be asked, if so; it is added to the sentence.
@@ -126,8 +129,7 @@ options:
     default: 1.0
   require:
     description:
-      - What must arrive from every host. Packet samples need traffic, so V(flows) is for fleets or moments that have
-        some.
+      - What must arrive from every host. Packet samples need traffic, so V(flows) is for fleets or moments that have some.
     type: list
     elements: str
     choices: [counters, flows]
@@ -140,7 +142,7 @@ options:
   waited:
     description:
       - How many seconds ago the agents were looked at. O(timeout) counts from there, and O(agents[].running_seconds) grows by as much.
-      - Several questions that are asked one after another so share one timeout, instead of adding theirs up. Each looks once at least.
+      - So several questions that are asked one after another share one timeout, instead of adding theirs up. Each looks once at least.
     type: float
     default: 0.0
   request_timeout:
@@ -154,8 +156,8 @@ options:
     default: true
   collector_addresses:
     description:
-      - The addresses of the servers as the agents know them, as C(address:port), so that an agent which sends
-        elsewhere can be told from one that is unheard.
+      - The servers as the agents know them, as C(address:port) or C(name:port), so that an agent which sends elsewhere can be told from
+        one that is unheard. An IPv6 address may have brackets. Names are resolved where the module runs.
     type: list
     elements: str
     default: []
@@ -212,6 +214,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: How many hosts are not proved, and which.
+  returned: when a host does not report
+  type: str
+  sample: "1 of 2 hosts are not proved after 2.4 s: web2 (silent)."
 proved:
   description: Whether every host reports.
   returned: always
@@ -227,9 +234,11 @@ verdict_counts:
   description: How many hosts have which verdict.
   returned: always
   type: dict
-  sample: {reporting: 1, silent: 1}
+  sample: {silent: 1, reporting: 1}
 agents:
-  description: A verdict per host, the failing ones first.
+  description:
+    - A verdict per host, the failing ones first.
+    - All keys are always there. What is not known is V(none), or an empty list.
   returned: always
   type: list
   elements: dict
@@ -247,7 +256,11 @@ agents:
       description: A sentence on the likely cause; empty for a host that reports.
       type: str
     next_command:
-      description: A command that leads further, to be run on the host unless it names an ansible command.
+      description:
+        - A command that leads further, to be run on the host unless it names an ansible command. Empty for a host that reports.
+      type: str
+    hsflowd_version:
+      description: The version of its package hsflowd, from O(agents[].hsflowd_version).
       type: str
     seen_as:
       description: The agent address under which it was seen.
@@ -259,33 +272,36 @@ agents:
       description: The age of its last datagram.
       type: float
     datagrams:
-      description: How many datagrams of it arrived.
+      description: How many datagrams of it have arrived since it was first seen.
       type: int
     lost:
-      description: How many did not, by their sequence numbers.
+      description: How many have not, by their sequence numbers.
       type: int
     loss_percent:
-      description: The share of the lost ones.
+      description: The share of the lost ones, of the last RV(agents[].loss_seconds) or else since it was first seen.
+      type: float
+    loss_seconds:
+      description: The time that RV(agents[].loss_percent) is about. V(none) where the server tells the losses since it first saw the agent.
       type: float
     flow_samples:
-      description: How many packet samples arrived.
+      description: How many packet samples have arrived.
       type: int
     counter_samples:
-      description: How many counter samples arrived.
+      description: How many counter samples have arrived.
       type: int
     sampling:
-      description: The sampling rates that were observed.
+      description: The sampling rates of the packet samples that have arrived since the daemon was started, 1 in N each.
       type: list
       elements: int
     polling_seconds:
-      description: The interval of the counters that was observed.
+      description: The observed interval of the counters.
       type: float
     sources:
       description: The addresses from which the datagrams came.
       type: list
       elements: str
     server:
-      description: The server that heard of it last.
+      description: The URL of the server that heard of it last.
       type: str
   sample:
     - name: web2
@@ -293,11 +309,35 @@ agents:
       verdict: silent
       reason: hsflowd is not running on it (inactive/dead). Its last datagram came 31 s ago.
       next_command: systemctl restart hsflowd; journalctl -u hsflowd -n 30 --no-pager
+      hsflowd_version: 2.0.53-1
+      seen_as: 192.0.2.12
+      host_name: web2
+      age_seconds: 31.0
+      datagrams: 4711
+      lost: 0
+      loss_percent: 0.0
+      loss_seconds: 420.0
+      flow_samples: 120
+      counter_samples: 9400
+      sampling: [400]
+      polling_seconds: 20.0
+      sources: [192.0.2.12]
+      server: http://127.0.0.1:8008
 unexpected:
-  description: Agents that report and belong to none of the hosts, at most 200 of them.
+  description: Agents that report, within O(max_age), and belong to none of the hosts; at most 200 of them.
   returned: always
   type: list
   elements: dict
+  contains:
+    address:
+      description: The agent address.
+      type: str
+    host_name:
+      description: The host name that the agent sends, or V(none).
+      type: str
+    age_seconds:
+      description: The age of its last datagram.
+      type: float
   sample: [{address: 198.51.100.7, host_name: old-host, age_seconds: 3.2}]
 unexpected_count:
   description: How many such agents there are.
@@ -305,18 +345,52 @@ unexpected_count:
   type: int
   sample: 1
 servers:
-  description: The servers that answered, with their own health.
+  description: The servers that answered, with their own health. Each count is since the start of the server.
   returned: always
   type: list
   elements: dict
+  contains:
+    url:
+      description: The URL that was given.
+      type: str
+    kind:
+      description: V(netviz.sflow) or V(sFlow-RT).
+      type: str
+    version:
+      description: The version of the server, or V(none).
+      type: str
+    uptime_seconds:
+      description: For how long the server has been running, or V(none).
+      type: float
+    agents:
+      description: How many agents it knows.
+      type: int
+    datagrams:
+      description: How many datagrams it received.
+      type: int
+    dropped_at_socket:
+      description: How many the kernel, or sFlow-RT itself, threw away because the server was too slow.
+      type: int
+    parse_errors:
+      description: How many it could not read.
+      type: int
+    refused:
+      description: How many it refused because of its allow-list.
+      type: int
+    overflow:
+      description: How many it left out because it had no room for more agents.
+      type: int
   sample:
     - url: http://127.0.0.1:8008
       kind: netviz.sflow
       version: 1.0.0
-      agents: 2
-      datagrams: 4711
+      uptime_seconds: 86400.5
+      agents: 3
+      datagrams: 14133
       dropped_at_socket: 0
       parse_errors: 0
+      refused: 0
+      overflow: 0
 server_errors:
   description: What went wrong at servers that did not answer, in sentences.
   returned: always
@@ -329,7 +403,7 @@ attempts:
   type: int
   sample: 3
 waited_seconds:
-  description: How long it took.
+  description: How long it took, with O(waited).
   returned: always
   type: float
   sample: 2.4
@@ -357,6 +431,7 @@ AGENT_OPTIONS = {
     "collectors": {"type": "list", "elements": "str"},
     "missing_libraries": {"type": "dict", "default": {}},
     "no_tap": {"type": "str"},
+    "hsflowd_version": {"type": "str"},
     "not_asked": {"type": "str"},
 }
 
@@ -385,6 +460,28 @@ def sentence(result, expected, failing):
     more = f" and {len(failing) - 10} more" if len(failing) > 10 else ""
     waited = result["waited_seconds"]
     return f"{len(failing)} of {len(expected)} hosts are not proved after {waited:g} s: {shown}{more}."
+
+
+def answer(result, expected):
+    """The return values."""
+    ordered = verdicts.in_order(result["verdicts"])
+    failing = [verdict for verdict in ordered if verdict.word != verdicts.REPORTING]
+    values = {
+        "changed": False,
+        "proved": not failing,
+        "failing": [verdict.expected.name for verdict in failing],
+        "verdict_counts": verdicts.counts(ordered),
+        "agents": [verdict.as_dict() for verdict in ordered],
+        "unexpected": result["unexpected"][: verdicts.MAX_UNEXPECTED],
+        "unexpected_count": len(result["unexpected"]),
+        "servers": result["servers"],
+        "server_errors": result["errors"],
+        "attempts": result["attempts"],
+        "waited_seconds": result["waited_seconds"],
+    }
+    if failing:
+        values["msg"] = sentence(result, expected, failing)
+    return values
 
 
 def main():
@@ -423,28 +520,12 @@ def main():
     timeout = params["timeout"] if params["timeout"] is not None else verdicts.default_timeout(expected)
     result = verdicts.prove(clients, expected, settings, timeout, params["request_timeout"], params["waited"])
 
-    ordered = verdicts.in_order(result["verdicts"])
-    failing = [verdict for verdict in ordered if verdict.word != verdicts.REPORTING]
-    values = {
-        "changed": False,
-        "proved": not failing,
-        "failing": [verdict.expected.name for verdict in failing],
-        "verdict_counts": verdicts.counts(ordered),
-        "agents": [verdict.as_dict() for verdict in ordered],
-        "unexpected": result["unexpected"][: verdicts.MAX_UNEXPECTED],
-        "unexpected_count": len(result["unexpected"]),
-        "servers": result["servers"],
-        "server_errors": result["errors"],
-        "attempts": result["attempts"],
-        "waited_seconds": result["waited_seconds"],
-    }
+    values = answer(result, expected)
     for server in result["servers"]:
         for warning in verdicts.server_warnings(server):
             module.warn(warning)
-    if failing:
-        values["msg"] = sentence(result, expected, failing)
-        if params["fail_unless_proved"]:
-            module.fail_json(**values)
+    if params["fail_unless_proved"] and not values["proved"]:
+        module.fail_json(**values)
     module.exit_json(**values)
 
 

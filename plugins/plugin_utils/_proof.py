@@ -5,14 +5,25 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import canonical_address
-from ansible_collections.netviz.sflow.plugins.module_utils._verdicts import REPORTING, UNKNOWN, VERDICTS, expectation
+from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import addresses_of, canonical_address
+from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd import nothing_tapped
+from ansible_collections.netviz.sflow.plugins.module_utils._verdicts import (
+    REPORTING,
+    SWITCHES,
+    TAPS,
+    UNKNOWN,
+    VERDICTS,
+    expectation,
+    own_addresses,
+)
 
 Record = Mapping[str, Any]
 
@@ -69,13 +80,21 @@ def _point(name: str, variables: Record, prefix: str, beside_viewer: bool) -> di
     bound = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bound, bound)  # noqa: S104 - an address to replace, not to bind
     http_port = variables.get(f"{prefix}_http_port") or (8009 if beside_viewer else 8008)
     udp_port = variables.get(f"{prefix}_udp_port") or (6344 if beside_viewer else 6343)
-    known = [variables.get(f"{prefix}_address"), variables.get("ansible_host"), name]
-    addresses = {address for address in map(canonical_address, filter(None, known)) if address}
+    known = [str(text) for text in (variables.get(f"{prefix}_address"), variables.get("ansible_host"), name) if text]
+    # Agents are given the first of these, and say the address that they send to. A collector that is an agent too says its own.
+    addresses = {address for address in map(canonical_address, known) if address}
+    addresses |= set(_resolved(known[0])) | set(own_addresses(dict(_info(variables))))
     return {
         "host": name,
         "url": [f"http://{f'[{bound}]' if ':' in bound else bound}:{http_port}"],
         "ports": {f"{address}:{udp_port}" for address in addresses},
     }
+
+
+@functools.lru_cache(maxsize=None)
+def _resolved(host: str) -> list[str]:
+    """What a name means, asked once per process: it is needed for every batch."""
+    return addresses_of(host)
 
 
 def _info(variables: Record) -> Record:
@@ -88,14 +107,16 @@ def _info(variables: Record) -> Record:
 def expected_of(name: str, variables: Record) -> dict[str, Any]:
     """What to demand of a host: the inventory's word where it has one, otherwise that of the daemon."""
     info = _info(variables)
+    taps = _taps(variables)
     found: dict[str, Any] = expectation(
         name,
         dict(info),
         address=canonical_address(variables.get("hsflowd_agent_ip")),
         other_addresses=[str(address) for address in [variables.get("ansible_host"), name] if address],
         polling=variables.get("hsflowd_polling"),
-        sampling=_rates(variables),
-        taps=_taps(variables),
+        sampling=_rates(variables, info, taps),
+        taps=taps,
+        no_tap=nothing_tapped(variables.get("hsflowd_pcap"), info) if taps & set(TAPS) == {"pcap"} else None,
     )
     if "running_seconds" in found and isinstance(info.get("observed_at"), (int, float)):
         # It has gone on running since then: through its batch, for example, in which it was proved already.
@@ -106,31 +127,61 @@ def expected_of(name: str, variables: Record) -> dict[str, Any]:
 
 
 def _taps(variables: Record) -> set[str]:
-    """The modules of hsflowd that are configured and may sample packets."""
+    """The modules of hsflowd that are configured."""
+    taps = set(_modules(variables))
+    return taps if variables.get("hsflowd_pcap") in ("none", "", [], False) else taps | {"pcap"}
+
+
+def _modules(variables: Record) -> Record:
     modules = variables.get("hsflowd_modules")
-    found = set(modules) if isinstance(modules, Mapping) else set()
-    return found if variables.get("hsflowd_pcap") in ("none", []) else found | {"pcap"}
+    return modules if isinstance(modules, Mapping) else {}
 
 
-def _rates(variables: Record) -> list[int] | None:
-    """Every rate at which an interface of the host may rightly sample; None leaves it to what the daemon says."""
-    if variables.get("hsflowd_sampling") is None:
-        return None
-    rates = [variables["hsflowd_sampling"]]
+# They take the rate that the switch, or the kernel's tc, is set to.
+RATE_FROM_ELSEWHERE = {"psample", *SWITCHES}
+
+
+def _rates(variables: Record, info: Record, taps: set[str]) -> list[int]:
+    """Every rate at which an interface of the host may rightly sample; empty where that cannot be known here."""
     special = variables.get("hsflowd_sampling_rates")
     special = special if isinstance(special, Mapping) else {}
     exact = str(variables.get("hsflowd_sampling_exact", True)).lower() not in ("false", "no", "0", "off")
-    if "bps_ratio" in special or not exact:
-        return []  # the rate follows the speed of each interface
-    rates += special.values()
-    taps = variables.get("hsflowd_pcap")
-    for tap in taps if isinstance(taps, list) else []:
-        if isinstance(tap, Mapping) and tap.get("sampling") is not None:
-            rates.append(tap["sampling"])
+    if "bps_ratio" in special or not exact or taps & RATE_FROM_ELSEWHERE:
+        return []  # the rate follows the speed of each interface, or what is set elsewhere
+    auto = info.get("auto")
+    told = auto.get("sampling") if isinstance(auto, Mapping) else None
+    plain = next((n for n in map(_number, (variables.get("hsflowd_sampling"), told)) if n is not None), None)
+    if plain is None:
+        return []
+    rates = [plain, *map(_number, special.values())]
+    modules = _modules(variables)
+    for entry in [*_entries(variables.get("hsflowd_pcap")), *_entries(modules.get("epcap"))]:
+        rates.append(_number(entry.get("sampling")))
+    for name in ("nflog", "ulog"):
+        for entry in [*_entries(modules.get(name)), *_entries(variables.get("hsflowd_options"))]:
+            rates.append(_with_firewall(plain, entry.get("probability", entry.get(f"{name}Probability"))))
+    return sorted({rate for rate in rates if rate is not None})
+
+
+def _entries(value: Any) -> list[Record]:
+    """The blocks of one kind: a mapping, or a list of them."""
+    return [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, Mapping)]
+
+
+def _number(value: Any) -> int | None:
     try:
-        return sorted({int(rate) for rate in rates})
+        return int(value)
     except (TypeError, ValueError):
         return None
+
+
+def _with_firewall(sampling: int, probability: Any) -> int | None:
+    """The rate of nflog and ulog: the firewall takes one in so many, hsflowd whole multiples of that (mod_nflog.c)."""
+    try:
+        first = math.floor(1 / float(probability) + 1e-6)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    return math.ceil(sampling / first) * first if first > 0 else None
 
 
 def burst_address(hostvars: Mapping[str, Record], name: str, collectors: Iterable[str], agents: Iterable[str]) -> str:

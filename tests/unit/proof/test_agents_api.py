@@ -19,7 +19,8 @@ def test_bundled_collector_is_recognised_and_read():
     client, server, health, rows = observe({"/fleet/json": answer})
     assert client.kind == api.BUNDLED
     assert [(r.agent, r.age, r.lost, r.datagrams, r.flow_age) for r in rows] == [("192.0.2.1", 1.5, 3, 100, 2.0)]
-    assert rows[0].data_sources == [{"name": "eth0", "sampling_rate": 400, "polling": 20.0, "flow_age": None}]
+    assert rows[0].data_sources == [{"name": "eth0", "sampling_rate": 400, "polling": 20.0, "flow_age": 2.0}]  # an earlier collector
+    assert rows[0].recent is None
     assert health["parse_errors"] == 3 and health["version"] == "1.0.0"
     assert all(path.startswith("/fleet/json?") for path in server.paths)
 
@@ -35,6 +36,60 @@ def test_all_pages_are_read():
     _client, server, _health, found = observe(answers)
     assert len({row.agent for row in found}) == 250
     assert len(server.paths) == 3
+
+
+@pytest.mark.parametrize("last_flow_ms, age", [(None, None), (7000, 7.0)])
+def test_the_age_of_the_samples_of_each_data_source(last_flow_ms, age):
+    row = fleet_row("192.0.2.1")
+    row["data_sources"][0]["last_flow_ms"] = last_flow_ms
+    _client, _server, _health, rows = observe({"/fleet/json": fleet([row])})
+    assert rows[0].data_sources[0]["flow_age"] == age
+
+
+@pytest.mark.parametrize("recent, figures", [
+    ({"seconds": 420.5, "datagrams": 90, "lost": 3}, (420.5, 90, 3)), ({"seconds": 1}, None), (7, None), (None, None),
+])
+def test_the_figures_of_the_last_minutes(recent, figures):
+    _client, _server, _health, rows = observe({"/fleet/json": fleet([fleet_row("192.0.2.1", recent=recent)])})
+    assert rows[0].recent == figures
+
+
+def shifting(before, after):
+    """A server with two rows to a page, whose agents change after its first answer."""
+    asked = []
+
+    def answers(path):
+        rows = after if asked else before
+        asked.append(path)
+        offset = int(path.split("offset=")[1].split("&")[0])
+        return fleet([fleet_row(agent, datagrams=len(asked)) for agent in rows[offset:offset + 2]], total=len(rows), offset=offset)
+
+    return answers
+
+
+def test_a_row_that_comes_on_two_pages_is_one():
+    agents = [f"192.0.2.{n}" for n in range(1, 5)]
+    _client, server, _health, rows = observe(shifting(agents, ["192.0.2.0", *agents]))
+    assert sorted(row.agent for row in rows) == ["192.0.2.0", *agents]
+    assert {row.agent: row.datagrams for row in rows}["192.0.2.2"] > 1  # the later answer counts
+    assert len(server.paths) == 6  # a second walk, because the first one met only four of five
+
+
+def test_a_row_that_is_passed_over_is_found_by_a_second_walk():
+    agents = [f"192.0.2.{n}" for n in range(1, 6)]
+    _client, _server, _health, rows = observe(shifting(agents, agents[1:]))
+    assert {row.agent for row in rows} == set(agents)
+
+
+def test_an_agent_that_comes_while_another_goes_is_found_too():
+    agents = [f"192.0.2.{n}" for n in range(5)]
+    _client, _server, _health, rows = observe(shifting(agents[1:], agents[:4]))
+    assert {row.agent for row in rows} == set(agents[:4])
+
+
+def test_sub_agents_are_no_repetition():
+    _client, server, _health, rows = observe({"/fleet/json": fleet([fleet_row("192.0.2.1"), fleet_row("192.0.2.1", sub_agent=100001)])})
+    assert len(rows) == 2 and len(server.paths) == 1
 
 
 def test_sflow_rt_is_recognised_and_read():
@@ -196,6 +251,27 @@ def test_a_url_that_is_none(url):
     with pytest.raises(api.ApiError) as caught:
         api.Client(url)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text, endpoint", [
+    ("192.0.2.1:6343", "192.0.2.1:6343"), ("192.0.2.1", "192.0.2.1:6343"), ("2001:db8:0::1:7000", "2001:db8::1:7000"),
+    ("[2001:DB8::1]:7000", "2001:db8::1:7000"), ("[2001:db8::1]", "2001:db8::1:6343"), ("flow.example.net:7000", "flow.example.net:7000"),
+    ("flow.example.net", "flow.example.net:6343"),
+])
+def test_canonical_endpoint(text, endpoint):
+    assert api.canonical_endpoint(text) == endpoint
+
+
+def test_addresses_of_a_host(monkeypatch):
+    def getaddrinfo(host, *_arguments, **_options):
+        if host != "flow.example.net":
+            raise socket.gaierror(-2, "Name or service not known")
+        return [(0, 0, 0, "", (address, 0)) for address in ("192.0.2.2", "2001:db8::2", "127.0.1.1", "192.0.2.2")]
+
+    monkeypatch.setattr(api.socket, "getaddrinfo", getaddrinfo)
+    assert api.addresses_of("flow.example.net") == ["192.0.2.2", "2001:db8::2"]
+    assert api.addresses_of("127.0.0.1") == ["127.0.0.1"]  # whoever says so means it
+    assert api.addresses_of("nowhere.example.net") == api.addresses_of("") == []
 
 
 @pytest.mark.parametrize("text, expected", [

@@ -1,8 +1,12 @@
 """The control node's part: whom to ask about whom, and the table."""
 
 import pytest
+import yaml
 from ansible_collections.netviz.sflow.plugins.filter.sflow_questions import sflow_questions
+from ansible_collections.netviz.sflow.plugins.module_utils import _agents_api, _verdicts
+from ansible_collections.netviz.sflow.plugins.modules import sflow_agents_info
 from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof, _report
+from proof_servers import fleet, fleet_row, serving, sflow_rt
 
 RUNNING = {
     "hostname": "web1", "package": {"installed": True, "version": "2.0.53-1"},
@@ -69,6 +73,34 @@ def test_each_host_is_asked_about_at_the_collector_it_sends_to():
     assert [(q["host"], [a["name"] for a in q["agents"]]) for q in questions] == [("watch", ["web1", "web2"]), ("watch2", ["web9"])]
 
 
+@pytest.fixture
+def names(monkeypatch):
+    """A DNS."""
+    known = {"flow1.example.net": ["192.0.2.2"], "flow2.example.net": ["192.0.2.20", "2001:db8::20"]}
+    monkeypatch.setattr(_proof, "addresses_of", lambda host: known.get(host, []))
+    _proof._resolved.cache_clear()
+    yield
+    _proof._resolved.cache_clear()
+
+
+def sends_to(address):
+    return dict(RUNNING, auto=dict(RUNNING["auto"], collectors=[{"ip": address, "udpport": 6343}]))
+
+
+def test_a_collector_that_is_named_is_known_by_its_addresses(names):
+    fleet = {"watch": {"ansible_host": "flow1.example.net"}, "watch2": {"collector_address": "flow2.example.net", "ansible_host": "10.0.0.2"},
+             "web8": {"__hsflowd_info": sends_to("192.0.2.20")}, "web9": {"__hsflowd_info": sends_to("2001:db8:0::20")}}
+    questions = ask({"sflow_collector": ["watch", "watch2"]}, hosts=["web1", "web8", "web9"], fleet=fleet)
+    assert [[agent["name"] for agent in question["agents"]] for question in questions] == [["web1"], ["web8", "web9"]]
+    assert questions[1]["collector_addresses"] == ["10.0.0.2:6343", "192.0.2.20:6343", "2001:db8::20:6343"]
+
+
+def test_a_collector_that_is_an_agent_says_its_own_addresses(names):
+    interfaces = [{"name": "eth0", "addresses": ["10.0.0.2/24", "fe80::2/64"]}, {"name": "lo", "addresses": ["127.0.0.1/8"]}]
+    (question,) = ask({"sflow_collector": ["watch"]}, fleet={"watch": {"ansible_host": "nat.example.net", "__hsflowd_info": {"interfaces": interfaces}}})
+    assert question["collector_addresses"] == ["10.0.0.2:6343"]
+
+
 @pytest.mark.parametrize("variables, rates", [
     ({}, [400]),  # what the daemon says
     ({"hsflowd_sampling": "100"}, [100]),
@@ -77,9 +109,40 @@ def test_each_host_is_asked_about_at_the_collector_it_sends_to():
     ({"hsflowd_sampling": 100, "hsflowd_sampling_exact": False}, []),
     ({"hsflowd_sampling": 100, "hsflowd_pcap": "auto"}, [100]),
     ({"hsflowd_sampling": "many"}, [400]),
+    # The default of hsflowd_sampling is no variable of the host; the daemon says it.
+    ({"hsflowd_sampling_rates": {"10G": 5000}}, [400, 5000]),
+    ({"hsflowd_sampling_exact": False}, []),
+    ({"hsflowd_modules": {"epcap": [{"dev": "eth0", "sampling": 50}]}}, [50, 400]),
+    # The firewall takes one in 400, and hsflowd every third of these; then one in 3, and every 34th of these.
+    ({"hsflowd_sampling": 1000, "hsflowd_modules": {"nflog": {"group": 5, "probability": 0.0025}}}, [1000, 1200]),
+    ({"hsflowd_sampling": 100, "hsflowd_modules": {"nflog": {"group": 5, "probability": "0.3"}}}, [100, 102]),
+    ({"hsflowd_modules": {"ulog": {"ulogProbability": 0.001}}}, [400, 1000]),
+    ({"hsflowd_options": {"nflogGroup": 5, "nflogProbability": 0.001}}, [400, 1000]),
+    ({"hsflowd_modules": {"nflog": {"group": 5, "probability": 0}}}, [400]),
+    ({"hsflowd_modules": {"psample": {"group": 1}}}, []),  # the rate is that of the rule of tc
 ])
 def test_the_rates_that_are_right(variables, rates):
     assert _proof.expected_of("web1", dict(FLEET["web1"], **variables))["sampling"] == rates
+
+
+INTERFACES = [{"name": "eth0", "kind": "physical", "up": True, "speed_mbps": None, "addresses": ["192.0.2.1/24"]}]
+
+
+@pytest.mark.parametrize("variables, uplinks, words", [
+    ({}, ["eth0"], None),
+    ({}, [], "hsflowd_pcap is auto, and no uplink was found"),
+    ({"hsflowd_pcap": [{"dev": "eth7"}]}, ["eth0"], "this host has no eth7"),
+    ({"hsflowd_pcap": [{"speed": "1-"}]}, ["eth0"], "its speed is unknown"),
+    ({"hsflowd_pcap": [{"speed": "1-"}, {"dev": "eth0"}]}, ["eth0"], None),
+    ({"hsflowd_pcap": [{"speed": "1-"}], "hsflowd_modules": {"nflog": {"group": 5}}}, ["eth0"], None),
+    ({"hsflowd_pcap": "none"}, ["eth0"], "no module that samples packets is configured"),
+    ({"hsflowd_pcap": "none", "hsflowd_modules": {"psample": {}}}, ["eth0"], None),
+    ({"hsflowd_sampling": 0}, ["eth0"], "sampling is switched off"),
+])
+def test_why_a_host_samples_nothing(variables, uplinks, words):
+    info = dict(RUNNING, interfaces=INTERFACES, uplinks=uplinks, modules={"available": ["pcap", "nflog", "psample"], "mapped": []})
+    found = _proof.expected_of("web1", {"__hsflowd_info": info, **variables})
+    assert words in found["no_tap"] if words else "no_tap" not in found
 
 
 def test_a_host_that_cannot_be_reached_is_asked_about_all_the_same():
@@ -268,3 +331,48 @@ def test_the_file_for_programs():
 ])
 def test_where_the_packets_of_the_flow_proof_go(name, collectors, address):
     assert _proof.burst_address(FLEET, name, collectors, ["web1", "watch"]) == address
+
+
+# -- what the module says of itself -------------------------------------------------------------------------------------
+
+OPTIONS = yaml.safe_load(sflow_agents_info.DOCUMENTATION)["options"]
+RETURNED = yaml.safe_load(sflow_agents_info.RETURN)
+
+
+@pytest.mark.parametrize("answers", [
+    {"/fleet/json": fleet([fleet_row("192.0.2.11", recent={"seconds": 420.0, "datagrams": 50, "lost": 0}), fleet_row("198.51.100.7")])},
+    sflow_rt({"192.0.2.11": {}, "198.51.100.7": {}}),
+])
+def test_what_is_returned_is_documented_and_the_other_way_round(answers):
+    hosts = [_verdicts.Expected({"name": "web1", "address": "192.0.2.11"}), _verdicts.Expected({"name": "web2", "address": "192.0.2.12"})]
+    with serving(answers) as server:
+        result = _verdicts.prove([_agents_api.Client(server.url)], hosts, _verdicts.Settings(), timeout=0)
+    values = sflow_agents_info.answer(result, hosts)
+    assert set(values) - {"changed"} == set(RETURNED)
+    for name, documented in RETURNED.items():
+        assert type(values[name]) is type(documented["sample"]) and documented["description"], name
+        for item in [*values[name], *documented["sample"]] if "contains" in documented else []:
+            assert list(item) == list(documented["contains"]), name
+    assert len(values["agents"]) == 2 and len(values["unexpected"]) == 1
+
+
+def test_the_sample_is_what_is_said_of_such_a_host():
+    sample = RETURNED["agents"]["sample"][0]
+    row = _agents_api.Row(agent=sample["seen_as"], recent=(sample["loss_seconds"], 20, 0), age=sample["age_seconds"], **{
+        name: sample[name] for name in ("host_name", "datagrams", "lost", "flow_samples", "counter_samples", "sources", "server")
+    }, data_sources=[{"name": "eth0", "sampling_rate": 400, "polling": 20.0, "flow_age": 31.0}])
+    host = _verdicts.Expected({"name": "web2", "address": "192.0.2.12", "daemon": "stopped", "daemon_detail": "inactive/dead",
+                               "hsflowd_version": "2.0.53-1"})
+    (verdict,) = _verdicts.judge_all([host], _verdicts.Observation([row]), _verdicts.Settings(), 0)
+    assert verdict.as_dict() == sample
+
+
+def test_every_verdict_is_explained():
+    notes = " ".join(yaml.safe_load(sflow_agents_info.DOCUMENTATION)["notes"])
+    assert all(f"V({word})" in notes for word in _verdicts.VERDICTS)
+
+
+def test_every_part_of_a_question_is_an_option():
+    info = dict(RUNNING, uplinks=[], interfaces=INTERFACES, modules={"broken": {"pcap": ["libpcap.so.0.8"]}})
+    found = _proof.expected_of("web1", {"__hsflowd_info": info, "hsflowd_agent_ip": "192.0.2.1"})
+    assert set(found) <= set(OPTIONS["agents"]["suboptions"]) == set(sflow_agents_info.AGENT_OPTIONS)

@@ -9,7 +9,7 @@ def row(agent="192.0.2.1", **values):
     base = {
         "server": "http://c", "age": 3.0, "counter_age": 3.0, "flow_age": 4.0, "uptime": 500.0, "restarts": 0, "datagrams": 100, "lost": 0,
         "flow_samples": 5, "counter_samples": 50, "sources": [agent], "host_name": "web1", "shared": False,
-        "data_sources": [{"name": "eth0", "sampling_rate": 400, "polling": 20.0, "flow_age": None}],
+        "data_sources": [{"name": "eth0", "sampling_rate": 400, "polling": 20.0, "flow_age": 4.0}],
     }
     base.update(values)
     return api.Row(agent=agent, **base)
@@ -53,14 +53,17 @@ CASES = [
     ("no_counters", "no counters", {}, {"counter_samples": 0, "counter_age": None}),
     ("no_counters", "no counters within 50 s", {}, {"counter_age": 51.0}),
     ("no_flows", "mod_pcap finds no libpcap.so.0.8", {"missing_libraries": {"pcap": ["libpcap.so.0.8"]}}, {}),
-    ("no_flows", "no interface matches", {"no_tap": "no interface matches pcap { speed=1- }"}, {}),
+    ("no_flows", "no interface matches", {"no_tap": "no interface matches pcap { speed=1- }"}, {"flow_samples": 0}),
     ("reporting", "", {}, {"flow_samples": 0, "flow_age": None}),
     ("wrong_rate", "eth0 samples 1 in 10000, configured is 1 in 400",
-     {}, {"data_sources": [{"name": "eth0", "sampling_rate": 10000, "polling": 20.0, "flow_age": None}]}),
+     {}, {"data_sources": [{"name": "eth0", "sampling_rate": 10000, "polling": 20.0, "flow_age": 4.0}]}),
     ("wrong_rate", "Counters come every 30 s, configured is every 20 s",
      {}, {"data_sources": [{"name": "eth0", "sampling_rate": None, "polling": 30.0, "flow_age": None}]}),
-    ("reporting", "", {"sampling": [100, 10000]}, {"data_sources": [{"name": "eth0", "sampling_rate": 10000, "polling": 20.4, "flow_age": None}]}),
-    ("losing", "10 of 110 datagrams are lost (9.1 %", {}, {"lost": 10}),
+    ("reporting", "", {"sampling": [100, 10000]}, {"data_sources": [{"name": "eth0", "sampling_rate": 10000, "polling": 20.4, "flow_age": 4.0}]}),
+    ("losing", "10 of 110 datagrams since it was first seen are lost (9.1 %, allowed are 1 %)", {}, {"lost": 10}),
+    ("losing", "10 of 60 datagrams of the last 7 minutes are lost (16.7 %", {}, {"recent": (420.0, 50, 10)}),
+    ("reporting", "", {}, {"lost": 1000, "recent": (420.0, 50, 4)}),  # it lost them long ago
+    ("reporting", "", {}, {"lost": 1000, "recent": (420.0, 0, 0)}),
     ("reporting", "", {}, {"lost": 4}),  # a few at a restart are no lossy path
     ("reporting", "", {}, {"lost": 10, "datagrams": 100000}),
     ("shared_address", "Several hosts send as 192.0.2.1", {}, {"shared": True, "sources": ["192.0.2.1", "192.0.2.2"]}),
@@ -97,11 +100,26 @@ def test_after_the_age_limit_a_restarted_agent_is_stale():
 
 
 def test_rates_from_before_the_restart_do_not_count():
-    old = [{"name": "eth0", "sampling_rate": 10000, "polling": 60.0, "flow_age": None}]
-    assert one(host(running_seconds=10.0), [row(data_sources=old, flow_age=30.0)]).word == "reporting"
-    assert one(host(running_seconds=10.0), [row(data_sources=old, flow_age=3.0)]).word == "wrong_rate"
-    both = [dict(old[0], flow_age=60.0), {"name": "eth1", "sampling_rate": 400, "polling": 20.0, "flow_age": 2.0}]
-    assert one(host(running_seconds=50.0), [row(data_sources=both, flow_age=2.0)]).word == "reporting"
+    def old(age):
+        return {"name": "eth0", "sampling_rate": 10000, "polling": 60.0, "flow_age": age}
+
+    assert one(host(running_seconds=10.0), [row(data_sources=[old(30.0)])]).word == "reporting"
+    assert one(host(running_seconds=10.0), [row(data_sources=[old(None)])]).word == "reporting"
+    assert one(host(running_seconds=10.0), [row(data_sources=[old(3.0)])]).word == "wrong_rate"
+    assert one(host(running_seconds=10.0), [row(data_sources=[old(30.0)])], elapsed=25).word == "wrong_rate"
+    both = [old(60.0), {"name": "eth1", "sampling_rate": 400, "polling": 20.0, "flow_age": 2.0}]
+    verdict = one(host(running_seconds=50.0), [row(data_sources=both, flow_age=2.0)])
+    assert verdict.word == "reporting" and verdict.as_dict()["sampling"] == [400]
+
+
+def test_where_the_host_cannot_say_since_when_it_runs_the_agent_does():
+    def quiet():
+        return [{"name": "eth0", "sampling_rate": 10000, "polling": 20.0, "flow_age": 3600.0}]
+
+    unknown = {"daemon": "unknown", "running_seconds": None}
+    assert one(host(**unknown), [row(uptime=500.0, data_sources=quiet())]).word == "reporting"
+    assert one(host(**unknown), [row(uptime=5000.0, data_sources=quiet())]).word == "wrong_rate"
+    assert one(host(**unknown), [row(uptime=None, data_sources=quiet())]).word == "wrong_rate"
 
 
 def test_max_age_follows_polling_unless_given():
@@ -117,7 +135,35 @@ def test_flows_on_request():
 
 
 def test_sampling_switched_off_needs_no_library():
-    assert one(host(sampling=[], missing_libraries={"pcap": ["libpcap.so.0.8"]}), [row(data_sources=[])]).word == "reporting"
+    missing = {"missing_libraries": {"pcap": ["libpcap.so.0.8"]}}
+    assert one(host(sampling=[0], **missing), [row(data_sources=[])]).word == "reporting"
+    assert one(host(sampling=[], **missing), [row(data_sources=[])]).word == "no_flows"  # its rates follow the speed of each interface
+
+
+def test_a_host_that_taps_nothing():
+    silent = {"flow_samples": 0, "flow_age": None}
+    nothing = {"no_tap": "no interface matches pcap { speed=1- }"}
+    verdict = one(host(**nothing), [row(**silent)])
+    assert verdict.word == "no_flows" and verdict.reason.endswith("samples cannot: no interface matches pcap { speed=1- }.") and verdict.final
+    assert one(host(**nothing), [row()]).word == "reporting"  # what it does counts more than what it should
+    on_purpose = dict(nothing, sampling=[0])
+    assert one(host(**on_purpose), [row(**silent)]).word == "reporting"
+    assert "no interface matches" in one(host(**on_purpose), [row(**silent)], require=["flows"]).reason
+
+
+def test_names_and_spellings_of_collectors(monkeypatch):
+    monkeypatch.setattr(v, "addresses_of", lambda host: {"flow.example.net": ["192.0.2.2", "2001:db8::2"]}.get(host, []))
+    for target in ("192.0.2.2:6343", "[2001:DB8::2]:6343", "flow.example.net"):
+        assert "sends to" not in one(host(collectors=[target]), [], collector_addresses=["flow.example.net:6343"]).reason
+    other = one(host(collectors=["192.0.2.99:6343"]), [], collector_addresses=["flow.example.net:6343"])
+    assert "sends to 192.0.2.99:6343 and not to this collector (flow.example.net:6343)" in other.reason
+    # Nobody can say where a name leads that has no address here.
+    assert "sends to" not in one(host(collectors=["192.0.2.99:6343"]), [], collector_addresses=["nowhere.example.net:6343"]).reason
+
+
+def test_the_version_of_the_package_is_handed_on():
+    assert one(host(hsflowd_version="2.0.53-1"), [row()]).as_dict()["hsflowd_version"] == "2.0.53-1"
+    assert one(host(), []).as_dict()["hsflowd_version"] is None
 
 
 def test_wrong_source_by_a_second_address_by_source_and_by_name():
@@ -182,15 +228,28 @@ def test_the_freshest_of_several_servers_counts():
 
 def test_sub_agents_of_one_host_are_one():
     counters = row(age=2.0, flow_samples=0, flow_age=None, sub_agent=100001, data_sources=[])
-    verdict = one(host(), [row(age=60.0, sub_agent=100000, datagrams=7), counters], require=["counters", "flows"])
+    counters.recent = (400.0, 40, 0)
+    verdict = one(host(), [row(age=60.0, sub_agent=100000, datagrams=7, recent=(300.0, 0, 4)), counters], require=["counters", "flows"])
     assert verdict.word == "reporting" and verdict.as_dict()["datagrams"] == 107
+    assert (verdict.as_dict()["loss_seconds"], verdict.as_dict()["loss_percent"]) == (400.0, 9.09)
+
+
+def unexpected(*rows, **settings):
+    observation, expected, settings = v.Observation([row(), *rows]), [host()], v.Settings(**settings)
+    return v.unexpected_agents(expected, observation, v.judge_all(expected, observation, settings, 0), settings)
 
 
 def test_unexpected_agents_are_named():
-    observation = v.Observation([row(), row("198.51.100.7", host_name="old")])
-    expected = [host()]
-    found = v.unexpected_agents(expected, observation, v.judge_all(expected, observation, v.Settings(), 0))
-    assert [(item["address"], item["host_name"]) for item in found] == [("198.51.100.7", "old")]
+    assert unexpected(row("198.51.100.7", host_name="old")) == [{"address": "198.51.100.7", "host_name": "old", "age_seconds": 3.0}]
+
+
+def test_an_agent_that_is_gone_is_not_unexpected():
+    def slow(age):
+        return row("198.51.100.7", age=age, data_sources=[{"name": "eth0", "sampling_rate": 400, "polling": 60.0, "flow_age": None}])
+
+    assert unexpected(row("198.51.100.7", age=None)) == unexpected(row("198.51.100.7", age=51.0)) == unexpected(slow(151.0)) == []
+    assert unexpected(slow(149.0)) and unexpected(row("198.51.100.7", age=51.0), max_age=60)
+    assert unexpected(row("198.51.100.7", age=74.0, data_sources=[])) and not unexpected(row("198.51.100.7", age=76.0, data_sources=[]))
 
 
 # -- waiting ----------------------------------------------------------------------------------------------------------
@@ -321,6 +380,7 @@ def test_expectation_from_info():
     found = v.expectation("web1", INFO)
     assert found == {
         "name": "web1", "address": "192.0.2.1", "other_addresses": ["192.0.2.1"], "host_name": "web1", "polling": 20, "sampling": [400],
+        "hsflowd_version": "2.0.53-1",
         "daemon": "running", "daemon_detail": "active/running", "crashes": 0, "running_seconds": 12.5,
         "collectors": ["192.0.2.2:6343", "2001:db8::1:6343"], "missing_libraries": {"pcap": ["libpcap.so.0.8"]},
     }
@@ -335,6 +395,28 @@ def test_expectation_from_info():
 ])
 def test_only_configured_taps_count(modules, taps, missing):
     assert list(v.expectation("web1", dict(INFO, modules=modules), taps=taps)["missing_libraries"]) == missing
+
+
+@pytest.mark.parametrize("modules, taps, words", [
+    ({"available": ["pcap"], "broken": {}, "mapped": ["pcap", "tcp"]}, ["pcap"], None),
+    ({"available": ["pcap"], "broken": {}, "mapped": ["tcp"]}, ["pcap"], "has not loaded mod_pcap"),
+    ({"available": ["pcap"], "broken": {}, "mapped": []}, ["pcap"], None),  # seen without root
+    ({"available": ["json", "pcap"], "broken": {}, "mapped": ["json"]}, ["pcap", "epcap"], "has not loaded mod_pcap nor mod_epcap"),
+    ({"available": ["json"], "broken": {}, "mapped": ["json"]}, ["epcap"], "its package of hsflowd has no mod_epcap"),
+    ({"available": ["json", "psample"], "broken": {}, "mapped": ["json"]}, ["ovs"], None),
+    ({}, ["docker"], "no module that samples packets is configured"),
+    ({}, ["pcap"], None),
+])
+def test_why_nothing_is_tapped(modules, taps, words):
+    found = v.expectation("web1", dict(INFO, modules=modules), taps=taps)
+    assert words in found["no_tap"] if words else "no_tap" not in found
+    assert found["sampling"] == ([0] if taps == ["docker"] else [400])  # what is so on purpose is no fault
+
+
+def test_what_is_known_of_the_interfaces_and_of_the_rate():
+    fine = dict(INFO, modules={"available": ["pcap"], "mapped": ["pcap"]})
+    assert v.expectation("web1", fine, no_tap="no eth7")["no_tap"] == "no eth7"
+    assert v.expectation("web1", fine, sampling=[0])["no_tap"].startswith("sampling is switched off")
 
 
 @pytest.mark.parametrize("unit, daemon", [
