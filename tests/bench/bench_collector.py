@@ -125,9 +125,16 @@ def offline(options, folder):
 # Live.
 
 class Sender:
-    """Sends datagrams at a rate by sendmmsg; sequence numbers and uptimes go on with every round through the pool."""
+    """Sends datagrams at a rate by sendmmsg; sequence numbers and uptimes go on with every round through the pool.
+
+    Above FAST datagrams per second one message is many datagrams of the same length, which the kernel takes apart at
+    the receiver (UDP_SEGMENT): the sender would be slower than the receivers otherwise. For that the datagrams of
+    every second of the pool, one of every agent, stand sorted by their length.
+    """
 
     CHUNK = 32
+    FAST = 60000
+    SEGMENTS = 32  # datagrams of one message, as far as they fit into 64 KiB
 
     def __init__(self, port, count=20000, agents=10000):
         import numpy
@@ -137,11 +144,13 @@ class Sender:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
         workload = Workload(agents, count)
         datagrams = [bytes(data) for _seconds, _address, data in workload]
+        order = sorted(range(count), key=lambda number: (number // agents, len(datagrams[number])))
+        datagrams = [datagrams[number] for number in order]
         memory = numpy.frombuffer(b"".join(datagrams), "u1").copy()
         self.words = memory.view(">u4")
         starts = numpy.cumsum([0] + [len(data) for data in datagrams[:-1]])
         places, steps, samples = [], [], collections.Counter()  # steps: what a word grows by from round to round
-        for number, (start, data) in enumerate(zip(starts.tolist(), datagrams)):
+        for number, start, data in zip(order, starts.tolist(), datagrams):
             template = Template(data)
             places += [start + template.tail + 4, start + template.tail + 8]
             steps += [count // agents, 1000 * (count // agents)]
@@ -157,12 +166,41 @@ class Sender:
         self.headers = numpy.zeros((count, 8), "u8")
         self.headers[:, 2] = self.vectors.ctypes.data + numpy.arange(count, dtype="u8") * numpy.uint64(16)
         self.headers[:, 3] = 1
+        self._segment([len(data) for data in datagrams])
         self.memory, self.count = memory, count
         self.sendmmsg = ctypes.CDLL(None, use_errno=True).sendmmsg
         self.place = 0
 
+    def _segment(self, lengths):
+        """Make the headers of messages of many datagrams; runs: the first datagram of each -> how many it has."""
+        numpy, runs, first = self.numpy, [], 0
+        while first < len(lengths):
+            many = 1
+            most = min(self.SEGMENTS, 65000 // lengths[first], len(lengths) - first)
+            while many < most and lengths[first + many] == lengths[first]:
+                many += 1
+            runs.append((first, many))
+            first += many
+        self.runs = dict(runs)
+        self.messages = {first: number for number, (first, _many) in enumerate(runs)}
+        firsts, segments = (numpy.array(each) for each in zip(*runs))
+        sizes = self.vectors[firsts, 1]
+        self.long_vectors = self.vectors[firsts].copy()
+        self.long_vectors[:, 1] = sizes * segments.astype("u8")
+        # struct cmsghdr: length 18 (with the two bytes of the size), level SOL_UDP (17), type UDP_SEGMENT (103)
+        self.control = numpy.zeros((len(runs), 3), "u8")
+        self.control[:, 0], self.control[:, 1], self.control[:, 2] = 18, 103 << 32 | 17, sizes
+        self.long_headers = numpy.zeros((len(runs), 8), "u8")
+        rows = numpy.arange(len(runs), dtype="u8")
+        self.long_headers[:, 2] = self.long_vectors.ctypes.data + rows * numpy.uint64(16)
+        self.long_headers[:, 3] = 1
+        self.long_headers[:, 4] = self.control.ctypes.data + rows * numpy.uint64(24)
+        self.long_headers[:, 5] = 24
+
     def run(self, rate, seconds):
         """Send; the number of datagrams that went out."""
+        if rate > self.FAST:
+            return self._run_segments(rate, seconds)
         address, fd, sent = self.headers.ctypes.data, self.sock.fileno(), 0
         chunk = max(1, min(self.CHUNK, int(rate / 500)))
         began = time.perf_counter()
@@ -178,10 +216,29 @@ class Sender:
             if done <= 0:
                 continue
             sent += done
-            self.place += done
-            if self.place >= self.count:
-                self.place = 0
-                self.words[self.places] = self.words[self.places] + self.steps
+            self._went_out(done)
+
+    def _went_out(self, many):
+        self.place += many
+        if self.place >= self.count:
+            self.place = 0
+            self.words[self.places] = self.words[self.places] + self.steps
+
+    def _run_segments(self, rate, seconds):
+        single, long, fd, sent = self.headers.ctypes.data, self.long_headers.ctypes.data, self.sock.fileno(), 0
+        began = time.perf_counter()
+        while True:
+            now = time.perf_counter() - began
+            if now >= seconds:
+                return sent
+            if sent > now * rate:
+                time.sleep(min(0.001, (sent - now * rate) / rate))
+                continue
+            many = self.runs.get(self.place, 0)  # none: the slow way stopped within what would be one message
+            address = long + self.messages[self.place] * 64 if many else single + self.place * 64
+            if self.sendmmsg(fd, ctypes.c_void_p(address), 1, 0) > 0:
+                sent += many or 1
+                self._went_out(many or 1)
 
 
 def socket_drops(port):
