@@ -23,10 +23,11 @@ options:
     required: true
   which:
     description:
-      - V(refused), those whose settings are refused, V(due), those that need a change, or V(failed), those whose change or proof
-        failed. The first two by what M(netviz.sflow.hsflowd_plan) found.
+      - V(refused), those whose settings are refused, V(due), those that need a change, V(unreachable), those that could not be
+        observed for want of a connection, or V(failed), those whose change or proof failed. The first three by what
+        M(netviz.sflow.hsflowd_plan) found.
     type: str
-    choices: [refused, due, failed]
+    choices: [refused, due, unreachable, failed]
     required: true
 author:
   - netviz.sflow contributors (@netviz)

@@ -218,9 +218,18 @@ def _found(key: str) -> Callable[[str, Record], bool]:
     return found
 
 
+def _lost(variables: Record, name: str) -> str:
+    """What Ansible said when the task that registered this name could not reach the host; empty if it did."""
+    result = variables.get(name)
+    if not isinstance(result, Mapping) or not result.get("unreachable"):
+        return ""
+    return _clean(result.get("msg") or "no connection").rstrip(".")
+
+
 PICKS: dict[str, Callable[[str, Record], bool]] = {
     "refused": _found("refused"),
     "due": _found("due"),
+    "unreachable": _found("unreachable"),
     "failed": lambda name, variables: bool(failure_of(name, variables)),
 }
 
@@ -229,7 +238,7 @@ PICKS: dict[str, Callable[[str, Record], bool]] = {
 
 # What a run did to a host, if that makes the host a failing one whatever its telemetry says.
 TAKEN_BACK = ("rolled back", "not taken back", "unproved")
-FAILURES = ("left out", "failed", *TAKEN_BACK)
+FAILURES = ("left out", "unreachable", "failed", *TAKEN_BACK)
 
 
 def merge(
@@ -313,7 +322,10 @@ def outcome_of(variables: Record, alive: bool) -> dict[str, Any]:
     changes = list(change.get("changes") or []) if isinstance(change, Mapping) and change.get("changed") else []
     error = variables.get("__sflow_error")
     unproved = variables.get("__sflow_unproved")
-    if not alive:
+    lost = _unreachable(variables, bool(error))
+    if lost:
+        found.update(outcome="unreachable", note=lost)
+    elif not alive:
         found.update(outcome="left out", note="This run could not reach or prepare it, see above.")
     elif error:
         found.update(outcome="failed", note=_clean(error))
@@ -326,6 +338,16 @@ def outcome_of(variables: Record, alive: bool) -> dict[str, Any]:
     elif PICKS["due"]("", variables):
         found.update(outcome="not reached", note="The rollout stopped before it; it is as it was.")
     return found
+
+
+def _unreachable(variables: Record, failed: bool) -> str:
+    """Where a rollout lost a host. A proof alone takes no harm from that, and notes no failure."""
+    change, observation, stands = (_lost(variables, name) for name in ("__hsflowd_change", "__hsflowd_info", "__sflow_stands"))
+    if change or (failed and observation and "__hsflowd_change" in variables):
+        return f"The connection was lost during the change ({change or observation}); the next run takes it up."
+    if failed and observation:
+        return f"It could not be reached ({observation})."
+    return f"The connection was lost after the proof ({stands}); the next run proves it again." if stands else ""
 
 
 def _taken_back(back: Any, unproved: str) -> dict[str, Any]:

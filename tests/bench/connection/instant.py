@@ -19,6 +19,8 @@ options:
     vars: [{name: instant_answer}]
 """
 
+import re  # noqa: E402 - as below
+
 from ansible.errors import AnsibleConnectionFailure  # noqa: E402 - Ansible puts DOCUMENTATION before the imports
 from ansible.plugins.connection import ConnectionBase  # noqa: E402 - as above
 
@@ -32,8 +34,9 @@ class Connection(ConnectionBase):
         return self
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
-        if not in_data:
-            return 0, b"", b""
+        if not in_data:  # the directory for temporary files is the one thing that Ansible reads from an answer
+            asked = re.search(r"ansible-tmp-[0-9.-]+", cmd)
+            return 0, f"{asked.group()}=/nonexistent/{asked.group()}\n".encode() if asked else b"", b""
         try:
             with open(self.get_option("answer"), encoding="utf-8") as answer:
                 text = answer.read().replace("192.0.2.1", self.get_option("address"))

@@ -55,6 +55,7 @@ def fleet(tmp_path_factory):
         return Run(done.returncode, plays, failed, done.stdout + done.stderr)
 
     assert run(BENCH / "prepare_scale.yml", None, "--limit", "host0", "-e", "instant_address=192.0.2.1").status == 0
+    run.answer = answer
     yield run
     server.shutdown()
     server.server_close()
@@ -100,21 +101,87 @@ def test_a_refused_host_is_not_connected_to(fleet):
     assert run.status == 2 and run.failed == {"host1": "host1: hsflowd_state is gone; expected present or absent"}
 
 
-def test_a_host_that_is_away_is_left_out_and_the_others_go_on(fleet):
-    run = fleet("playbooks/site.yml", {"host2": {"instant_answer": "/nowhere"}})
-    assert run.status == 4 and set(run.failed) == {"host2"}, run.text
-    assert "3 hosts: 1 left out, 3 reporting" in run.text  # the collector hears it all the same
-    assert "This run could not reach or prepare it" in run.text
+AWAY = {"instant_answer": "/nowhere"}
+DUE = {"hsflowd_header_bytes": 100}
+BATCHES = "Change the agents, batch by batch"
+
+
+def lost(fleet, when, until=None):
+    """Variables of a host that needs a change and is away as soon as a variable is there."""
+    return {**DUE, "instant_answer": f"{{{{ '/nowhere' if {when} is defined else '{until or fleet.answer}' }}}}"}
+
+
+@pytest.fixture
+def changing(tmp_path):
+    """The answer of hosts on which something changed."""
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps({**bench_fleet.FINISHED, "changed": True, "changes": ["package"]}))
+    return path
+
+
+def changed_in_batches(run):
+    return {host for _task, hosts in run.plays[BATCHES] for host in hosts}
+
+
+def test_a_host_that_is_away_is_in_the_table_and_fails_the_run(fleet):
+    run = fleet("playbooks/site.yml", {"host2": AWAY})
+    assert run.status == 2 and set(run.failed) == {"host2"}, run.text
+    assert "3 hosts: 3 reporting, 1 unreachable" in run.text  # the collector hears it all the same
+    assert run.failed["host2"] == "unreachable: It could not be reached (a host without an answer is away)."
+    assert run.text.index("host2  ") < run.text.index("host0  ")  # the failing one first
+
+
+def test_the_table_comes_where_nobody_can_be_reached(fleet):
+    run = fleet("playbooks/site.yml", dict.fromkeys(HOSTS, AWAY))
+    assert run.status == 2 and set(run.failed) == set(HOSTS), run.text
+    assert "3 hosts: 3 reporting, 3 unreachable" in run.text
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_a_host_that_is_away_counts_as_one_that_failed(fleet, changing, allowed):
+    run = fleet("playbooks/site.yml", {"host0": AWAY, "host1": {**DUE, "instant_answer": str(changing)}}, "-e", f"sflow_rollout_max_failures={allowed}")
+    assert run.status == 2 and "host0" in run.failed, run.text
+    assert changed_in_batches(run) == ({"host1"} if allowed else set())
+    assert f"3 hosts: 1 {'changed' if allowed else 'not reached'}, 3 reporting, 1 unreachable" in run.text
+
+
+@pytest.mark.parametrize("allowed, when, words", [
+    (0, "__sflow_version_before", "It could not be reached (a host without an answer is away)."),
+    (0, "__hsflowd_downloads", "The connection was lost during the change (a host without an answer is away); the next run takes it up."),
+    (0, "__hsflowd_change", "The connection was lost during the change (a host without an answer is away); the next run takes it up."),
+    (1, "__hsflowd_downloads", "The connection was lost during the change (a host without an answer is away); the next run takes it up."),
+])
+def test_a_canary_that_is_lost_stops_the_rollout(fleet, allowed, when, words):
+    hosts = {"host0": lost(fleet, when), "host1": DUE}
+    run = fleet("playbooks/site.yml", hosts, "-e", f"sflow_rollout_max_failures={allowed}", "-e", '{"sflow_rollout_batches": [1]}')
+    assert run.status == 2 and "host0" in run.failed, run.text
+    assert changed_in_batches(run) == ({"host0", "host1"} if allowed else {"host0"})
+    assert run.failed == {"host0": f"unreachable: {words}"} and "1 unreachable" in run.text
+
+
+def test_a_host_that_is_lost_after_its_proof_counts_too(fleet, changing):
+    hosts = {"host0": lost(fleet, "__sflow_unproved", changing), "host1": DUE}
+    run = fleet("playbooks/site.yml", hosts, "-e", '{"sflow_rollout_batches": [1]}')
+    assert run.status == 2 and set(run.failed) == {"host0"}, run.text
+    assert changed_in_batches(run) == {"host0"}
+    assert "The connection was lost after the proof" in run.failed["host0"]
+
+
+def test_an_agent_that_is_taken_away_has_no_part_in_the_proof(fleet, changing):
+    run = fleet("playbooks/site.yml", {"host0": {"hsflowd_state": "absent", "instant_answer": str(changing)}})
+    assert run.status == 0 and not run.failed, run.text
+    assert "netviz.sflow.hsflowd : Remove the agent" in [task for task, _hosts in run.plays[BATCHES]]
+    assert "3 hosts: 1 changed, 1 not asked, 2 reporting" in run.text
 
 
 def test_only_hosts_that_need_a_change_are_in_the_batches(fleet):
     at_once = ("--check", "-e", '{"sflow_rollout_batches": ["100%"]}')
     changed = {"hsflowd_polling": 60}
     run = fleet("playbooks/site.yml", {"host0": {"hsflowd_state": "absent"}, "host2": changed}, *at_once)
-    assert {host for _task, hosts in run.plays["Change the agents, batch by batch"] for host in hosts} == {"host0", "host2"}
+    assert changed_in_batches(run) == {"host0", "host2"}
     assert "Ask the collector" not in run.text  # what would be deployed cannot report yet
     limited = fleet("playbooks/site.yml", {"host1": changed, "host2": changed}, *at_once, "--limit", "host0,host1")
-    assert {host for _task, hosts in limited.plays["Change the agents, batch by batch"] for host in hosts} == {"host1"}
+    assert changed_in_batches(limited) == {"host1"}
 
 
 def test_the_role_alone_refuses_and_observes_alike(fleet, tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from ansible_collections.netviz.sflow.plugins.filter.sflow_hosts import sflow_hosts
 from ansible_collections.netviz.sflow.plugins.filter.sflow_questions import sflow_questions
 from ansible_collections.netviz.sflow.plugins.module_utils import _agents_api, _verdicts
 from ansible_collections.netviz.sflow.plugins.modules import sflow_agents_info
@@ -177,6 +178,7 @@ def test_failing_hosts_come_first():
 
 
 UNPROVED = "silent: No datagram."
+AWAY = {"unreachable": True, "changed": False, "msg": "No route to host"}
 CHANGE = {"changed": True, "changes": ["package", "config", "service"]}
 
 
@@ -187,6 +189,10 @@ CHANGE = {"changed": True, "changes": ["package", "config", "service"]}
     ({"__hsflowd_change": {"skipped": True, "changed": False}}, True, True, "not reached", "stopped before it"),
     ({}, True, True, "not reached", "stopped before it"),
     ({}, True, False, "left out", "could not reach or prepare it"),
+    ({"__sflow_error": "x", "__hsflowd_change": AWAY}, True, True, "unreachable", "lost during the change (No route to host); the next run"),
+    ({"__sflow_error": "x", "__hsflowd_change": AWAY}, True, False, "unreachable", "lost during the change"),
+    ({"__hsflowd_change": CHANGE, "__sflow_unproved": "", "__sflow_stands": AWAY}, True, True, "unreachable", "lost after the proof"),
+    ({"__hsflowd_change": CHANGE, "__sflow_unproved": UNPROVED, "__sflow_back": AWAY}, True, True, "not taken back", "nor taken back: No route"),
     ({"__sflow_error": "dpkg: no space\nleft"}, True, True, "failed", "dpkg: no space left"),
     ({"__hsflowd_change": CHANGE, "__sflow_unproved": UNPROVED, "__sflow_back": {"changed": True, "left": "it is as it was"}},
      True, True, "rolled back", "could not be proved (silent: No datagram) and was taken back: it is as it was."),
@@ -202,6 +208,15 @@ def test_what_the_run_did_to_a_host(variables, due, alive, outcome, words):
     account = _proof.merge([answered({"name": "a"})], outcomes={"a": found})
     assert account["failing"] == (["a"] if outcome in _proof.FAILURES else [])
     assert not account["failing"] or account["reasons"]["a"].startswith(outcome)
+
+
+def test_a_host_that_could_not_be_observed_fails_a_rollout_and_no_proof():
+    away = {"__hsflowd_info": AWAY}
+    assert "outcome" not in _proof.outcome_of(away, True)
+    found = _proof.outcome_of(dict(away, __sflow_error="No route to host"), True)
+    assert found["outcome"] == "unreachable" and found["note"] == "It could not be reached (No route to host)."
+    assert _proof.merge([answered({"name": "a"})], outcomes={"a": found})["failing"] == ["a"]
+    assert sflow_hosts({"a": away, "b": {"__hsflowd_info": RUNNING}}, ["a", "b"], "unreachable") == ["a"]
 
 
 def test_no_secret_reaches_the_report():
