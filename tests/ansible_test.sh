@@ -29,6 +29,9 @@ if [ "$command" = units ]; then
   others=$(python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/ansible_collections
   ln -s "$others/ansible" "$others/community" ../..
 fi
+if [ "$command" = sanity ] && ! command -v shellcheck >/dev/null; then
+  (cd "$OLDPWD" && tests/install.sh --no-install-recommends shellcheck) || echo "skipped: shellcheck cannot be installed here"
+fi
 case $command in
   sanity) arguments=(--requirements --python "$version") ;;
   units) arguments=(--requirements --venv --python "$version") ;;

@@ -39,7 +39,7 @@ def step(name: str, *command: str, **environment: str) -> bool:
     """Runs one command of the matrix; what it said is in .cache/matrix."""
     if sys.argv[1:] and not any(word in name for word in sys.argv[1:]):
         return True
-    log, begun = CACHE / (re.sub(r"[^a-z0-9.]+", "-", name) + ".log"), time.monotonic()
+    log, begun = CACHE / (re.sub(r"[^a-z0-9.]+", "-", name.lower()) + ".log"), time.monotonic()
     print(f"==> {name}", flush=True)
     with open(log, "w") as output:
         status = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT, check=False)

@@ -266,7 +266,7 @@ def package(version, platform, arch):
     )
 
 
-def main(arguments=None):
+def main(arguments=None, quiet=False):
     parser = argparse.ArgumentParser(description="Build the stand-in hsflowd package.")
     parser.add_argument("--version", required=True, help="release to stand in for, such as 2.0.53-1")
     parser.add_argument("--platform", required=True, choices=sorted(FEATURES))
@@ -281,7 +281,8 @@ def main(arguments=None):
     with open(temporary, "wb") as handle:
         handle.write(package(options.version, options.platform, options.arch))
     os.replace(temporary, path)
-    print(path)
+    if not quiet:
+        print(path)
 
 
 if __name__ == "__main__":

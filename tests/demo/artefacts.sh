@@ -1,24 +1,33 @@
 #!/usr/bin/env bash
-# Puts what cannot be downloaded everywhere where the tests and the demo find it: .cache/releases (laid out as upstream's
-# releases) holds the stand-in agent, netviz-sflow/viewer-standin:local is the stand-in viewer. Given real ones
-# (HSFLOWD_DEB, SFLOW_RT_IMAGE) are named, and used.
+# Puts what cannot be downloaded everywhere where the tests and the demo find it: .cache/releases (laid out as upstream's releases)
+# holds the stand-in agent, netviz-sflow/viewer-standin:local is the stand-in viewer. Real ones that are given (HSFLOWD_DEB,
+# HSFLOWD_DEB_OLD, SFLOW_RT_IMAGE) are named, and used. .cache/packages/newer and older have one package for each platform.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 arch=$(dpkg --print-architecture)
-if [ -n "${HSFLOWD_DEB:-}" ]; then
-  echo "agent: $HSFLOWD_DEB"
-else
-  for version in 2.0.25-3 2.0.53-1 2.1.25-4; do
-    for platform in ubuntu18 ubuntu20 ubuntu22 ubuntu24 debian11 debian12 debian13; do
-      python3 tests/agent/build.py --version "$version" --platform "$platform" --arch "$arch" --out ".cache/releases/v$version" >/dev/null
-    done
+platforms=(ubuntu18 ubuntu20 ubuntu22 ubuntu24 debian11 debian12 debian13)
+for version in 2.0.25-3 2.0.53-1 2.1.25-4; do
+  for platform in "${platforms[@]}"; do
+    python3 tests/agent/build.py --version "$version" --platform "$platform" --arch "$arch" --out ".cache/releases/v$version" >/dev/null
   done
-  echo "agent: the stand-in of tests/agent (give HSFLOWD_DEB=FILE for a real one)"
+done
+packages() { # WHERE VERSION NAME
+  python3 tests/agent/packages.py --given "$1" --version "$2" --arch "$arch" --out ".cache/packages/$3" "${platforms[@]}"
+}
+say() { echo "$1: ${2//$'\n'/$'\n'$1: }"; }
+older=$(packages "${HSFLOWD_DEB_OLD:-}" 2.0.50-3 older)
+newer=$(packages "${HSFLOWD_DEB:-}" 2.1.25-4 newer)
+if [ -n "${HSFLOWD_DEB:-}" ]; then
+  say agent "$newer"
+else
+  echo "agent: the stand-in of tests/agent (give real ones with HSFLOWD_DEB=, a file, a directory, or a pattern with {platform})"
 fi
+if [ -n "${HSFLOWD_DEB_OLD:-}" ]; then say "older agent" "$older"; fi
 if [ -n "${SFLOW_RT_IMAGE:-}" ]; then
+  docker image inspect "$SFLOW_RT_IMAGE" >/dev/null 2>&1 || docker pull --quiet "$SFLOW_RT_IMAGE" >/dev/null
   echo "viewer: $SFLOW_RT_IMAGE"
 else
   tests/viewer/build.sh
-  echo "viewer: the stand-in of tests/viewer (give SFLOW_RT_IMAGE=NAME for a real one)"
+  echo "viewer: the stand-in of tests/viewer (give a real one with SFLOW_RT_IMAGE=NAME)"
 fi

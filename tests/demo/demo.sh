@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The demo: a fleet of containers on this machine, deployed, proved, its pages up. Usage: demo.sh up|down
-# HSFLOWD_DEB=FILE uses a real hsflowd package, SFLOW_RT_IMAGE=NAME a real viewer, instead of the stand-ins.
+# HSFLOWD_DEB and SFLOW_RT_IMAGE put real artefacts in the place of the stand-ins: see artefacts.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 inventory=tests/demo/inventory.yml

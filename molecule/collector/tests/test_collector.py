@@ -12,7 +12,13 @@ import time
 import pytest
 
 SETTINGS = {
-    "collector-debian12": {"url": "http://127.0.0.1:8008", "udp": 6343, "token": None, "python": "3.11", "decoder": "batch"},
+    "collector-debian12": {
+        "url": "http://127.0.0.1:8008",
+        "udp": 6343,
+        "token": None,
+        "python": "3.11",
+        "decoder": "batch",
+    },
     "collector-ubuntu1804": {
         "url": "http://127.0.0.1:8018",
         "udp": 6350,
@@ -97,6 +103,9 @@ def test_unit_says_what_is_in_effect(host):
 
 
 def test_sandbox_is_tight(host):
+    version = int(host.run("systemctl --version").stdout.split()[1])
+    if version < 240:
+        pytest.skip(f"systemd {version} has no systemd-analyze security, which came with 240")
     answer = host.run("systemd-analyze security --no-pager sflow-collector")
     assert float(re.search(r"exposure level .*: ([\d.]+)", answer.stdout).group(1)) <= 2.0
 

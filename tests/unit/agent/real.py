@@ -7,8 +7,13 @@ import os
 import shutil
 import subprocess
 
+import packages
+
 REFUSED = "failed to read config file"
 TAKEN = "failed to read interfaces"
+PACKAGES = packages.from_environment()
+NONE_GIVEN = "HSFLOWD_DEB names no real package"
+release_of = packages.release_of
 
 
 def can_ask():
@@ -27,17 +32,6 @@ def unpack(package, directory):
     """Unpack a .deb and return the path of its daemon."""
     subprocess.run(["dpkg-deb", "-x", str(package), str(directory)], check=True)
     return os.path.join(str(directory), "usr/sbin/hsflowd")
-
-
-def release_of(package):
-    shown = subprocess.run(
-        ["dpkg-deb", "-f", str(package), "Version"],
-        check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
-    return shown.stdout.strip()
 
 
 def takes(daemon, config):

@@ -6,6 +6,7 @@
 import os
 import sys
 
+import packages
 import pytest
 import real
 
@@ -16,11 +17,11 @@ from hypothesis import HealthCheck, event, given, strategies
 from hypothesis import settings as hypothesis_settings
 
 pytestmark = [
-    pytest.mark.skipif(not os.environ.get("HSFLOWD_DEB"), reason="HSFLOWD_DEB names no real package"),
+    pytest.mark.skipif(not real.PACKAGES, reason=real.NONE_GIVEN),
     pytest.mark.skipif(not real.can_ask(), reason="needs the right to make a mount namespace"),
 ]
 
-if os.environ.get("HSFLOWD_DEB"):
+if real.PACKAGES:
     from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd
     from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_grammar import ROWS
     from hsflowd_hosts import render
@@ -30,14 +31,14 @@ if os.environ.get("HSFLOWD_DEB"):
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory):
-    package = os.environ["HSFLOWD_DEB"]
+    package = packages.for_this_machine(real.PACKAGES)
     directory = tmp_path_factory.mktemp("real")
     return real.unpack(package, directory), real.release_of(package), directory / "hsflowd.conf"
 
 
 def questions():
     """One value of any kind, which is often right, or many at once, which seldom are."""
-    if not os.environ.get("HSFLOWD_DEB"):
+    if not real.PACKAGES:
         return strategies.nothing()
     one = strategies.sampled_from(ROWS).flatmap(lambda row: strategies.tuples(strategies.just(row), values(row)))
     return strategies.one_of(one.map(lambda pair: variables_for(pair[0], pair[1])), one.map(_as_text), anything())

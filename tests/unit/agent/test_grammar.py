@@ -6,6 +6,7 @@
 import os
 
 import hsflowd_standin
+import packages
 import pytest
 import real
 import yaml
@@ -69,11 +70,11 @@ def _check_with_daemon(daemon, release, directory):
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.skipif(not os.environ.get("HSFLOWD_DEB"), reason="HSFLOWD_DEB names no real package")
+@pytest.mark.skipif(not real.PACKAGES, reason=real.NONE_GIVEN)
 @pytest.mark.skipif(not real.can_ask(), reason="needs the right to make a mount namespace")
 def test_real_daemon(tmp_path):
     """Independent truth: the same table through the real binary."""
-    package = os.environ["HSFLOWD_DEB"]
+    package = packages.for_this_machine(real.PACKAGES)
     _check_with_daemon(real.unpack(package, tmp_path / "root"), real.release_of(package), tmp_path)
 
 

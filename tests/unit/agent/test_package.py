@@ -83,12 +83,11 @@ def test_files(tmp_path):
     assert "./etc/init.d/hsflowd" not in listing(build_package(tmp_path, "2.1.23-1"))
 
 
-@pytest.mark.skipif(not os.environ.get("HSFLOWD_DEB"), reason="HSFLOWD_DEB names no real package")
-def test_files_are_those_of_the_real_package(tmp_path):
-    package = os.environ["HSFLOWD_DEB"]
-    target = os.path.basename(package).split("_")[0].split("-", 1)[1]
-    stand_in = build_package(tmp_path, real.release_of(package), target)
-    assert listing(stand_in) == listing(package)
+@pytest.mark.skipif(not real.PACKAGES, reason=real.NONE_GIVEN)
+@pytest.mark.parametrize("target", sorted(real.PACKAGES))
+def test_files_are_those_of_the_real_package(tmp_path, target):
+    stand_in = build_package(tmp_path, real.release_of(real.PACKAGES[target]), target)
+    assert listing(stand_in) == listing(real.PACKAGES[target])
 
 
 def test_modules_follow_the_platform():

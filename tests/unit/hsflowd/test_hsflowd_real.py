@@ -1,11 +1,11 @@
 # Copyright (c) 2026, netviz.sflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real daemon as the judge: HSFLOWD_DEB names its package. It reads what the filter writes, and its verdicts are understood."""
+"""A real daemon as the judge, where HSFLOWD_DEB names its package: it reads what the filter writes, and its verdicts are understood."""
 
-import os
 import subprocess
 
+import packages
 import pytest
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd as settings
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_apply as engine
@@ -13,8 +13,8 @@ from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_host 
 from hsflowd_hosts import render
 from test_hsflowd_grammar import CASES, identity, variables_for
 
-DEB = os.environ.get("HSFLOWD_DEB", "")
-pytestmark = pytest.mark.skipif(not DEB, reason="HSFLOWD_DEB does not name a real package")
+DEB = packages.for_this_machine(packages.from_environment())
+pytestmark = pytest.mark.skipif(not DEB, reason="HSFLOWD_DEB names no real package")
 
 
 @pytest.fixture(scope="module")
