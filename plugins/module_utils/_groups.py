@@ -12,6 +12,7 @@ import ipaddress
 import json
 import socket
 import unicodedata
+from typing import Any, Dict, List, Optional, Set, Tuple, Union
 
 INTERNET = "INTERNET"
 EVERYTHING_V4 = "0.0.0.0/0"
@@ -35,7 +36,7 @@ _LENGTH_BITS = 8
 class GroupsError(ValueError):
     """The groups cannot be used; errors holds one sentence per fault."""
 
-    def __init__(self, errors, total=None):
+    def __init__(self, errors: List[str], total: Optional[int] = None) -> None:
         self.errors = list(errors)
         self.total = len(self.errors) if total is None else total
         text = " ".join(self.errors)
@@ -45,21 +46,21 @@ class GroupsError(ValueError):
 
 
 class _Faults:
-    def __init__(self):
-        self.sentences = []
+    def __init__(self) -> None:
+        self.sentences: List[Any] = []
         self.total = 0
 
-    def add(self, sentence):
+    def add(self, sentence: str) -> None:
         self.total += 1
         if len(self.sentences) < MAX_ERRORS:
             self.sentences.append(sentence)
 
-    def stop(self):
+    def stop(self) -> None:
         if self.total:
             raise GroupsError(self.sentences, self.total)
 
 
-def format_key(key):
+def format_key(key: int) -> str:
     """The canonical text of a network: the inverse of parse()."""
     length = key & 0xFF
     value = key >> _LENGTH_BITS
@@ -72,7 +73,7 @@ def format_key(key):
     return f"{ipaddress.IPv6Address(value)}/{length}"
 
 
-def parse(value):
+def parse(value: Any) -> int:
     """Return the sort key of a CIDR or an address; raise ValueError with the reason, worded to follow "is"."""
     if not isinstance(value, str):
         raise ValueError("no text: write it in quotes, as an address or a CIDR such as '192.0.2.0/24'")
@@ -98,7 +99,7 @@ def parse(value):
     return flag | number << _LENGTH_BITS | length
 
 
-def name_fault(name):
+def name_fault(name: Union[str, int]) -> Optional[str]:
     """Say why this cannot be the name of a group, as the end of a sentence; None if it can."""
     if not isinstance(name, str):
         return "is no text"
@@ -113,13 +114,14 @@ def name_fault(name):
     return None
 
 
-def _is_list(value):
+def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
-def _collect(sources, faults):
+def _collect(sources: Tuple[Tuple[str, Any], Tuple[str, Optional[Union[Dict[str, List[str]], List[Dict[str, Any]]]]]],
+             faults: Any) -> Dict[str, Set[int]]:
     """Merge the mappings into {name: {sort key: text as given}}, reporting every fault."""
-    merged = {}
+    merged: Dict[Any, Any] = {}
     for option, mapping in sources:
         if mapping is None:
             continue
@@ -149,7 +151,7 @@ def _collect(sources, faults):
     return merged
 
 
-def _kind(value):
+def _kind(value: Any) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -163,19 +165,19 @@ def _kind(value):
     return "a list"
 
 
-def _quote(value):
+def _quote(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, str) else repr(value)
     return text if len(text) <= 120 else text[:117] + "..."
 
 
-def _refuse_duplicates(merged, faults):
+def _refuse_duplicates(merged: Dict[str, Set[int]], faults: Any) -> None:
     total = sum(len(keys) for keys in merged.values())
     owner = {}
     for name in merged:
         owner.update(dict.fromkeys(merged[name], name))
     if len(owner) == total:
         return
-    first = {}
+    first: Dict[Any, Any] = {}
     for name in sorted(merged, key=_name_order):
         for key in sorted(merged[name]):
             if key in first:
@@ -187,28 +189,28 @@ def _refuse_duplicates(merged, faults):
                 first[key] = name
 
 
-def _name_order(name):
+def _name_order(name: str) -> Tuple[bool, str]:
     """INTERNET first, as people read it; everything else by name."""
     return (name != INTERNET, name)
 
 
-def _end(key):
+def _end(key: int) -> int:
     """One more than the greatest sort key a network inside this one can have."""
     size = 1 << ((32 if key < _V6_FLAG else 128) - (key & 0xFF))
     return ((key >> _LENGTH_BITS) + size) << _LENGTH_BITS
 
 
-def find_nested(merged):
+def find_nested(merged: Dict[str, Set[int]]) -> List[Tuple[str, int, str, int]]:
     """Return [(group, key, outer group, outer key)] for networks that lie in a network of another group.
 
     Only the nearest enclosing network counts. Everything lies in INTERNET, so that is not worth a word.
     """
-    pairs = []
+    pairs: List[Any] = []
     for name in merged:
         pairs.extend((key, name) for key in merged[name])
     pairs.sort()
     nested = []
-    stack = []
+    stack: List[Any] = []
     for key, name in pairs:
         while stack and key >= stack[-1][2]:
             stack.pop()
@@ -218,13 +220,13 @@ def find_nested(merged):
     return nested
 
 
-def _join_halves(owner):
+def _join_halves(owner: Dict[int, str]) -> None:
     """Two halves of one group become their whole, from the longest prefixes up.
 
     The whole must be in no group: where it is in another one, that network is fully covered by the halves and has to
     stay out of the picture.
     """
-    by_length = {}
+    by_length: Dict[Any, Any] = {}
     for key in owner:
         by_length.setdefault((key >= _V6_FLAG, key & 0xFF), set()).add(key)
     for version in (False, True):
@@ -246,9 +248,9 @@ def _join_halves(owner):
                 del owner[key], owner[key | bit]
 
 
-def _drop_repeated(owner):
+def _drop_repeated(owner: Dict[int, str]) -> None:
     """What lies next inside a network of its own group says nothing new."""
-    stack = []
+    stack: List[Any] = []
     for key in sorted(owner):
         name = owner[key]
         while stack and key >= stack[-1][1]:
@@ -259,7 +261,7 @@ def _drop_repeated(owner):
             stack.append((name, _end(key)))
 
 
-def collapse(merged):
+def collapse(merged: Dict[str, Set[int]]) -> Dict[str, Set[int]]:
     """Return the same groups with fewer networks; every address keeps the group that the longest prefix gave it.
 
     ipaddress.collapse_addresses cannot do this: it looks at one group alone, and dropping 10.1.1.0/24 of A because
@@ -275,7 +277,7 @@ def collapse(merged):
         before = len(owner)
         _join_halves(owner)
         _drop_repeated(owner)
-    kept = {}
+    kept: Dict[Any, Any] = {}
     for key, name in owner.items():
         kept.setdefault(name, set()).add(key)
     # A group all of whose networks are covered by others keeps nothing only if it had nothing; merging never
@@ -283,7 +285,7 @@ def collapse(merged):
     return kept
 
 
-def render(groups):
+def render(groups: Dict[str, List[str]]) -> str:
     """The text of the file: groups in the given order, one network per line, so that a diff shows what changed."""
     parts = []
     for name, cidrs in groups.items():
@@ -293,15 +295,9 @@ def render(groups):
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def plan(
-    groups=None,
-    inventory_groups=None,
-    internet=True,
-    internet_ipv6=False,
-    collapse_networks=False,
-    max_flows=None,
-    draws_ipv6=False,
-):
+def plan(groups: Any = None, inventory_groups: Optional[Union[Dict[str, List[str]], List[Dict[str, Any]]]] = None,
+         internet: bool = True, internet_ipv6: bool = False, collapse_networks: bool = False,
+         max_flows: Optional[int] = None, draws_ipv6: bool = False) -> Dict[str, Any]:
     """Turn the options into what is written and what is said about it; raise GroupsError on bad input."""
     faults = _Faults()
     merged = _collect((("groups", groups), ("inventory_groups", inventory_groups)), faults)
@@ -376,6 +372,6 @@ def plan(
     }
 
 
-def _enumerate(names):
+def _enumerate(names: List[str]) -> str:
     text = ", ".join(repr(name) for name in names[:5])
     return text + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -10,6 +10,7 @@ import re
 import uuid
 import warnings as python_warnings
 from decimal import Decimal, InvalidOperation
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_grammar import (
     ALWAYS_MODULES,
@@ -27,7 +28,7 @@ from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_grammar impo
 )
 
 RELEASE_URL = "https://github.com/sflow/host-sflow/releases/download"
-ATTRIBUTES = {}
+ATTRIBUTES: Dict[Any, Any] = {}
 for _row in ROWS:
     ATTRIBUTES.setdefault(_row[0], {})[_row[1]] = _row
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
@@ -52,7 +53,7 @@ _POSIX_CLASSES = (
 )
 
 
-def _true(value):
+def _true(value: bool) -> bool:
     """A boolean as -e and INI inventories give it."""
     return str(value).strip().lower() not in ("false", "no", "off", "0", "")
 
@@ -61,18 +62,19 @@ class Bad(Exception):
     """One value that cannot be written; its text completes "NAME ..."."""
 
 
-def release(version):
+def release(version: Any) -> Tuple[int, int, int, int]:
     """2.0.53-1, v2.0.53-1 or 2.0.53-1~x as (2, 0, 53, 1), to be compared as numbers."""
     numbers = [int(n) for n in re.findall(r"[0-9]+", re.split(r"[~+]", str(version))[0])]
-    return tuple((numbers + [0, 0, 0, 0])[:4])
+    first, second, third, fourth = (numbers + [0, 0, 0, 0])[:4]
+    return first, second, third, fourth
 
 
-def before(version, other):
+def before(version: Any, other: str) -> bool:
     """Whether version is known and older than other."""
     return version is not None and release(version) < release(other)
 
 
-def nearest(word, known):
+def nearest(word: str, known: Union[List[str], Dict[str, Any]]) -> str:
     """A sentence's end: the nearest known name, or all of them when they are few."""
     lower = {k.lower(): k for k in known}
     match = difflib.get_close_matches(str(word).lower(), list(lower), n=1, cutoff=0.6)
@@ -86,7 +88,7 @@ def nearest(word, known):
 # One function per kind: the raw value -> the word that is written. Bad when it cannot be.
 
 
-def _text(value):
+def _text(value: Any) -> str:
     text = str(value)
     if text == "":
         raise Bad("is empty")
@@ -98,7 +100,7 @@ def _text(value):
     return text
 
 
-def whole(value, low, high):
+def whole(value: Any, low: int, high: int) -> int:
     """An integer as Python sees it; strings of digits are what -e and INI inventories give."""
     text = str(value).strip() if not isinstance(value, bool) else repr(value)
     if re.match(r"^[0-9]+[KMGkmg]$", text):
@@ -112,7 +114,7 @@ def whole(value, low, high):
     return int(text)
 
 
-def _fraction(value, low, high):
+def _fraction(value: Any, low: int, high: int) -> str:
     try:
         number = Decimal(str(value).strip()) if not isinstance(value, bool) else None
     except InvalidOperation:
@@ -128,7 +130,7 @@ def _fraction(value, low, high):
     return text or "0"
 
 
-def _onoff(value):
+def _onoff(value: Any) -> str:
     text = str(value).strip().lower()
     if text in ("true", "on", "yes", "1"):
         return "on"
@@ -137,14 +139,14 @@ def _onoff(value):
     raise Bad("is %r, neither true nor false" % (value,))
 
 
-def _device(value):
+def _device(value: Any) -> str:
     text = _text(value)
     if len(text) > 15 or "/" in text or text in (".", ".."):
         raise Bad("is %r, not the name of a network interface (at most 15 characters, no slash)" % text)
     return text
 
 
-def _ip(value):
+def _ip(value: str) -> str:
     text = _text(value)
     bare, percent, zone = text.partition("%")
     try:
@@ -165,7 +167,7 @@ def _ip(value):
     return text
 
 
-def _cidr(value):
+def _cidr(value: Any) -> str:
     text = _text(value)
     bare = text[1:] if text.startswith("!") else text
     if "/" not in bare:
@@ -177,7 +179,7 @@ def _cidr(value):
     return text
 
 
-def _regex(value):
+def _regex(value: Any) -> str:
     text = _text(value)
     if "(?" in text:
         raise Bad("is %r; hsflowd takes POSIX extended expressions, which have no (?" % text)
@@ -195,21 +197,21 @@ def _regex(value):
     return text
 
 
-def _path(value):
+def _path(value: Any) -> str:
     text = _text(value)
     if not text.startswith("/"):
         raise Bad("is %r, not an absolute path" % text)
     return text
 
 
-def _hex(value):
+def _hex(value: Any) -> str:
     text = _text(value)
     if not _UUID.match(text):
         raise Bad("is %r, not a UUID such as %s" % (text, uuid.UUID(int=0)))
     return text
 
 
-def bits(text):
+def bits(text: str) -> int:
     """A speed such as 1G, 2500M or 10000000000 in bits per second."""
     match = re.match(r"^([0-9]{1,19}|[0-9]{1,9}\.[0-9]{1,9})([KMGTPkmgtp]?)$", str(text))
     if not match:
@@ -217,7 +219,7 @@ def bits(text):
     return int(Decimal(match.group(1)) * _UNITS.get(match.group(2).upper(), 1))
 
 
-def speed_range(text):
+def speed_range(text: str) -> Tuple[int, int]:
     """(lowest, highest) of a range of speeds: N, A-B, A-."""
     low, dash, high = text.partition("-")
     for part in (low, high):
@@ -232,7 +234,7 @@ def speed_range(text):
     return first, last
 
 
-def _speed(value):
+def _speed(value: Any) -> str:
     text = _text(value)
     speed_range(text)
     return text
@@ -251,7 +253,7 @@ _KINDS = {
 }
 
 
-def write(row, value):
+def write(row: Tuple[Any, ...], value: Any) -> str:
     """The word of hsflowd.conf for a value of this row of the grammar."""
     kind = row[2]
     if kind == "int":
@@ -263,7 +265,7 @@ def write(row, value):
     return _KINDS[kind](value)
 
 
-def speed_key(name):
+def speed_key(name: str) -> Optional[str]:
     """The spelling of a link speed that sampling.SPEED matches (10000M and 10g are 10G), or None when it is no speed."""
     try:
         number = bits(name)
@@ -280,19 +282,19 @@ def speed_key(name):
 class _Plan:
     """Collects statements and problems while the variables are read."""
 
-    def __init__(self, variables, version, host):
+    def __init__(self, variables: Dict[str, Any], version: Any, host: Optional[Dict[Any, Any]]) -> None:
         self.variables = variables
         self.version = version
         self.host = host
-        self.statements = []
-        self.problems = []
-        self.warnings = []
+        self.statements: List[Any] = []
+        self.problems: List[Any] = []
+        self.warnings: List[Any] = []
 
-    def get(self, name, default=None):
+    def get(self, name: str, default: Any = None) -> Any:
         value = self.variables.get(name)
         return default if value is None or value == "" else value
 
-    def since(self, what, first):
+    def since(self, what: str, first: str) -> bool:
         if before(self.version, first):
             self.problems.append(
                 "%s: hsflowd %s does not know it; the first release that does is %s" % (what, self.version, first)
@@ -300,7 +302,7 @@ class _Plan:
             return False
         return True
 
-    def word(self, where, row, value):
+    def word(self, where: str, row: Tuple[Any, ...], value: Any) -> Optional[str]:
         """The written value, or None after noting the problem."""
         if not self.since(where, row[6]):
             return None
@@ -310,14 +312,14 @@ class _Plan:
             self.problems.append("%s %s" % (where, bad))
             return None
 
-    def top(self, name, where, value, only_changed=False):
+    def top(self, name: str, where: str, value: Any, only_changed: bool = False) -> Optional[str]:
         row = ATTRIBUTES[""][name]
         word = self.word(where, row, value)
         if word is not None and not (only_changed and word == str(row[5])):
             self.statements.append({"name": name, "value": word})
         return word
 
-    def block(self, name, where, attributes):
+    def block(self, name: str, where: str, attributes: Any) -> Optional[Dict[str, str]]:
         """Adds one object; attributes in the grammar's order, so the text is the same whatever order the variables have."""
         rows = ATTRIBUTES.get(name, {})
         if attributes is None or attributes is True:
@@ -347,7 +349,7 @@ class _Plan:
         return {s["name"]: s["value"] for s in inner}
 
 
-def _mapping(plan, name):
+def _mapping(plan: "_Plan", name: str) -> Dict[str, Any]:
     value = plan.get(name, {})
     if not isinstance(value, dict):
         plan.problems.append("%s is %r, not a mapping" % (name, value))
@@ -355,7 +357,7 @@ def _mapping(plan, name):
     return value
 
 
-def _entries(plan, name):
+def _entries(plan: "_Plan", name: str) -> List[Any]:
     value = plan.get(name, [])
     if isinstance(value, dict) or not isinstance(value, (list, tuple)):
         plan.problems.append("%s is %r, not a list" % (name, value))
@@ -363,7 +365,7 @@ def _entries(plan, name):
     return list(value)
 
 
-def _polling(plan):
+def _polling(plan: "_Plan") -> None:
     row = ("", "polling", "int", 1, 300, 30, "2.0.1")  # 0 would stop the counters, and with them the proof
     word = plan.word("hsflowd_polling", row, plan.variables.get("hsflowd_polling", 20))
     if word:
@@ -385,7 +387,7 @@ def _polling(plan):
         _named(plan, "polling", name, where, seconds, 300)
 
 
-def _named(plan, what, name, where, value, highest):
+def _named(plan: "_Plan", what: str, name: str, where: str, value: Union[str, int], highest: int) -> None:
     try:
         _text(name)
     except Bad as bad:
@@ -396,7 +398,7 @@ def _named(plan, what, name, where, value, highest):
         plan.statements.append({"name": "%s.%s" % (what, name), "value": word})
 
 
-def _sampling(plan):
+def _sampling(plan: "_Plan") -> Optional[str]:
     """sampling=N alone is honoured only where the link speed is unknown: elsewhere the rate is speed / 1,000,000."""
     highest = 65535 if before(plan.version, "2.0.14") else 10000000
     raw = plan.variables.get("hsflowd_sampling", 400)
@@ -408,7 +410,8 @@ def _sampling(plan):
         )
     if word:
         plan.statements.append({"name": "sampling", "value": word})
-    named, by_speed = [], {}
+    named: List[Tuple[str, str, Any]] = []
+    by_speed: Dict[str, Tuple[str, Any]] = {}
     ratio = None
     for name, value in sorted(_mapping(plan, "hsflowd_sampling_rates").items()):
         where = "hsflowd_sampling_rates.%s" % name
@@ -437,7 +440,7 @@ def _sampling(plan):
     return word
 
 
-def _agent(plan):
+def _agent(plan: "_Plan") -> Optional[str]:
     """Pins the agent address: left to itself hsflowd takes docker0 first on many hosts, and a fleet becomes one agent."""
     forced = plan.get("hsflowd_agent_ip")
     chosen = plan.get("hsflowd_agent", "auto")
@@ -467,7 +470,7 @@ def _agent(plan):
     return address
 
 
-def _usable(plan, where, text):
+def _usable(plan: "_Plan", where: str, text: str) -> None:
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -476,9 +479,9 @@ def _usable(plan, where, text):
         plan.problems.append("%s is %s, which does not tell one host from another" % (where, text))
 
 
-def _check_device(plan, name):
+def _check_device(plan: "_Plan", name: str) -> None:
     """Which of the interface's addresses it will be is the daemon's choice; here only whether there is one."""
-    interfaces = {i["name"]: i for i in plan.host.get("interfaces", [])}
+    interfaces = {i["name"]: i for i in (plan.host or {}).get("interfaces", [])}
     if name not in interfaces:
         plan.problems.append(
             "hsflowd_agent is %s, which this host does not have; %s" % (name, nearest(name, interfaces))
@@ -487,15 +490,15 @@ def _check_device(plan, name):
         plan.problems.append("hsflowd_agent is %s, which has no address of its own beyond this host" % name)
 
 
-def _unfit(text):
+def _unfit(text: str) -> bool:
     address = ipaddress.ip_address(str(text).partition("/")[0].partition("%")[0])
     return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
-def _collectors(plan):
+def _collectors(plan: "_Plan") -> List[Dict[str, Any]]:
     entries = _entries(plan, "hsflowd_collectors")
     dns = plan.get("hsflowd_dns_sd", False)
-    expected = []
+    expected: List[Any] = []
     if isinstance(dns, dict) or _true(dns):
         if entries:
             plan.problems.append(
@@ -507,7 +510,7 @@ def _collectors(plan):
         plan.problems.append(
             "hsflowd_collectors is empty: give a collector, such as [{ip: 192.0.2.10}], or a host in the group sflow_collector or sflow_rt"
         )
-    seen = {}
+    seen: Dict[Any, Any] = {}
     for index, entry in enumerate(entries):
         where = "hsflowd_collectors[%d]" % index
         if isinstance(entry, dict):
@@ -528,7 +531,7 @@ def _collectors(plan):
     return expected
 
 
-def interface_for(entry, interface, version):
+def interface_for(entry: Dict[str, str], interface: Dict[Any, Any], version: Any) -> Optional[str]:
     """Why an entry of pcap does not tap this interface, or None when it does (mod_pcap.c, evt_config_first)."""
     kind = interface.get("kind")
     named = entry.get("dev")
@@ -555,11 +558,11 @@ def interface_for(entry, interface, version):
     return None
 
 
-def _pcap(plan):
+def _pcap(plan: "_Plan") -> List[Any]:
     """Returns the names of the interfaces that will be tapped, as far as the host is known."""
     value = plan.variables.get("hsflowd_pcap", "auto")
     interfaces = (plan.host or {}).get("interfaces", [])
-    taps = []
+    taps: List[Any] = []
     if value in (None, "", "none", False) or value == []:
         return taps
     automatic = value == "auto"
@@ -576,7 +579,7 @@ def _pcap(plan):
     else:
         plan.problems.append("hsflowd_pcap is %r, neither auto, none, nor a list such as [{dev: eth0}]" % (value,))
         return taps
-    used = {}
+    used: Dict[Any, Any] = {}
     for index, raw in enumerate(entries):
         where = "hsflowd_pcap[%d]" % index if not automatic else "hsflowd_pcap"
         count = len(plan.problems)
@@ -619,7 +622,7 @@ def _pcap(plan):
     return taps
 
 
-def nothing_tapped(value, host):
+def nothing_tapped(value: List[Dict[str, str]], host: Dict[Any, Any]) -> Any:
     """Why pcap, with this hsflowd_pcap, taps no interface of an observed host; None where it taps one, or nobody can say."""
     if not host.get("interfaces"):
         return None
@@ -627,7 +630,7 @@ def nothing_tapped(value, host):
     return None if _pcap(plan) or not plan.problems else "; ".join(plan.problems)
 
 
-def _tcp(plan):
+def _tcp(plan: "_Plan") -> bool:
     value = plan.variables.get("hsflowd_tcp", True)
     if isinstance(value, dict):
         plan.block("tcp", "hsflowd_tcp", value)
@@ -650,7 +653,7 @@ _OWN_VARIABLES = {
 }
 
 
-def _modules(plan, sampling):
+def _modules(plan: "_Plan", sampling: Optional[str]) -> List[Any]:
     """The other objects of the grammar, from hsflowd_modules; returns their names."""
     given = _mapping(plan, "hsflowd_modules")
     others = [name for name in OBJECTS if name not in _OWN_VARIABLES]
@@ -693,7 +696,7 @@ def _modules(plan, sampling):
     return list(words)
 
 
-def _rated(plan, name, words, sampling):
+def _rated(plan: "_Plan", name: str, words: Any, sampling: Optional[str]) -> None:
     if not words:
         if words is not None:
             plan.problems.append(
@@ -719,7 +722,7 @@ def _rated(plan, name, words, sampling):
             )
 
 
-def _options(plan):
+def _options(plan: "_Plan") -> None:
     """The rest of the top level."""
     reserved = {
         "polling": "hsflowd_polling",
@@ -767,7 +770,7 @@ LIMITS = (
 )
 
 
-def _limits(plan):
+def _limits(plan: "_Plan") -> None:
     """systemd ignores what it does not understand, and the limit would not be there."""
     known = dict(LIMITS)
     for name, value in _mapping(plan, "hsflowd_limits").items():
@@ -777,12 +780,12 @@ def _limits(plan):
             plan.problems.append("hsflowd_limits.%s is %r, which systemd would ignore" % (name, value))
 
 
-def objects(statements):
+def objects(statements: List[Dict[str, Any]]) -> List[str]:
     """Names of the objects in use, each once."""
     return sorted({s["name"] for s in statements if "block" in s})
 
 
-def _loadable(plan, source):
+def _loadable(plan: "_Plan", source: Dict[str, Any]) -> List[str]:
     """Modules that the configuration needs, checked against what is or will be installed."""
     wanted = sorted({OBJECTS[name][2] for name in objects(plan.statements)} - {None})
     host = plan.host
@@ -806,7 +809,7 @@ def _loadable(plan, source):
     return wanted
 
 
-def _faults(plan, source):
+def _faults(plan: "_Plan", source: Dict[str, Any]) -> None:
     """Releases with known faults."""
     version, host = plan.version, plan.host
     names = objects(plan.statements)
@@ -834,7 +837,7 @@ def _faults(plan, source):
             )
 
 
-def libraries(modules, platform, present):
+def libraries(modules: List[str], platform: Any, present: List[Any]) -> List[Any]:
     """Packages with the shared libraries that these modules need and this host has not."""
     found = []
     for module in modules:
@@ -846,13 +849,13 @@ def libraries(modules, platform, present):
     return sorted(set(found))
 
 
-def asset_version(name):
+def asset_version(name: str) -> Any:
     """The version that a file of upstream's naming carries, or None."""
     match = _ASSET.search(str(name))
     return match.group(2) if match else None
 
 
-def _fill(template, platform, version, architecture):
+def _fill(template: str, platform: Optional[str], version: Optional[str], architecture: Optional[str]) -> str:
     text = str(template)
     for key, value in (("platform", platform), ("version", version), ("architecture", architecture)):
         if value is not None:
@@ -860,10 +863,11 @@ def _fill(template, platform, version, architecture):
     return text
 
 
-def package_source(variables, host, read_version):
+def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
+                   read_version: Optional[Callable[..., Any]]) -> Tuple[Dict[str, Any], Optional[str], List[str]]:
     """Where the package comes from and which version it is."""
 
-    def get(name, default=""):
+    def get(name: str, default: Any = "") -> Any:
         value = variables.get(name)
         return default if value is None or value == "" else value
 
@@ -871,7 +875,7 @@ def package_source(variables, host, read_version):
     architecture = (host or {}).get("architecture")
     asked = str(get("hsflowd_version", "auto"))
     version = None if asked == "auto" else asked[1:] if asked.startswith("v") else asked
-    source = {"kind": "upstream", "asset": None, "url": None, "file": None, "sha256": None}
+    source: Dict[str, Any] = {"kind": "upstream", "asset": None, "url": None, "file": None, "sha256": None}
     problems = []
     sums = get("hsflowd_deb_sha256", "")
     installed = (host or {}).get("package") or {}
@@ -932,7 +936,7 @@ def package_source(variables, host, read_version):
     return source, version, problems
 
 
-def _system(host):
+def _system(host: Dict[str, str]) -> str:
     return "%s %s (%s)" % (
         host.get("distribution") or "this system",
         host.get("distribution_version") or "",
@@ -940,7 +944,7 @@ def _system(host):
     )
 
 
-def _published(problems, host, platform, architecture):
+def _published(problems: List[Any], host: Dict[Any, Any], platform: Any, architecture: Any) -> None:
     remedy = "give the package by hsflowd_deb_file, hsflowd_deb_url or a mirror in hsflowd_release_url"
     if platform not in PLATFORM_VERSIONS:
         problems.append(
@@ -953,7 +957,8 @@ def _published(problems, host, platform, architecture):
         )
 
 
-def settle(variables, host=None, read_version=None, version=None):
+def settle(variables: Dict[str, Any], host: Optional[Dict[Any, Any]] = None,
+           read_version: Optional[Callable[..., Any]] = None, version: Any = None) -> Dict[str, Any]:
     """Variables (by their public names) and what hsflowd_info said -> the plan of the role for this host.
 
     Without host only what needs no host is checked, so nothing has to be reached for it. read_version(path) -> (version, problem)
@@ -974,7 +979,7 @@ def settle(variables, host=None, read_version=None, version=None):
     wanted = _loadable(plan, source)
     _faults(plan, source)
     missing = libraries(wanted, host.get("platform"), host.get("libraries") or []) if host else []
-    if missing and not _true(variables.get("hsflowd_install_libraries", True)):
+    if host and missing and not _true(variables.get("hsflowd_install_libraries", True)):
         present = host.get("libraries") or []
         broken = ["mod_" + m for m in wanted if libraries([m], host.get("platform"), present)]
         plan.problems.append(
@@ -997,7 +1002,8 @@ def settle(variables, host=None, read_version=None, version=None):
     }
 
 
-def due(host, plan, digest, drop_ins, enabled=True):
+def due(host: Dict[Any, Any], plan: Dict[str, Any], digest: str, drop_ins: Dict[str, str],
+        enabled: bool = True) -> List[str]:
     """What differs between the host and the plan, each in a few words; empty when nothing has to be done.
 
     digest is the sha256 of the rendered hsflowd.conf; drop_ins maps the names of our drop-ins to theirs.
@@ -1032,13 +1038,13 @@ def due(host, plan, digest, drop_ins, enabled=True):
     return reasons
 
 
-def _unloaded(host, plan):
+def _unloaded(host: Dict[Any, Any], plan: Dict[str, Any]) -> List[Any]:
     """Modules that the daemon could not load at its start; whoever may not see its memory map sees none."""
     mapped = (host.get("modules") or {}).get("mapped") or []
     return [name for name in plan["modules"] if name not in mapped] if mapped else []
 
 
-def remains(host, manage=True, keep_config=False):
+def remains(host: Dict[Any, Any], manage: bool = True, keep_config: bool = False) -> List[str]:
     """What of the agent is still on the host, each in a few words; empty when the removal is done."""
     package, unit = host.get("package") or {}, host.get("unit") or {}
     status = package.get("status") or ""

@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 import time
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 CONFIG = "/etc/hsflowd.conf"
 AUTO = "/etc/hsflowd.auto"
@@ -39,7 +40,7 @@ CODENAMES = {
 }
 
 
-def read(path):
+def read(path: str) -> Optional[bytes]:
     """The bytes of a file, or None."""
     try:
         with open(path, "rb") as handle:
@@ -48,16 +49,16 @@ def read(path):
         return None
 
 
-def text(path):
+def text(path: str) -> str:
     """A file as text without the last line end; empty when there is none."""
     return (read(path) or b"").decode("utf-8", "replace").strip()
 
 
-def digest(data):
+def digest(data: Any) -> Any:
     return None if data is None else hashlib.sha256(data).hexdigest()
 
 
-def run(*command):
+def run(*command: Any) -> Tuple[int, str]:
     """(exit status, standard output) of a read-only program; 127 when it is not there."""
     environment = dict(os.environ, LC_ALL="C", LANG="C", SYSTEMD_COLORS="0", SYSTEMD_PAGER="")
     try:
@@ -70,7 +71,7 @@ def run(*command):
     return done.returncode, done.stdout.decode("utf-8", "replace")
 
 
-def parse_os_release(content):
+def parse_os_release(content: str) -> Dict[str, str]:
     """The assignments of os-release, without their quotes."""
     found = {}
     for line in content.splitlines():
@@ -80,7 +81,7 @@ def parse_os_release(content):
     return found
 
 
-def platform_of(release):
+def platform_of(release: Dict[str, str]) -> Optional[str]:
     """Upstream's name of the platform (ubuntu18, debian12), from os-release; None when there is not enough to tell."""
     name = release.get("ID", "").lower()
     major = release.get("VERSION_ID", "").partition(".")[0]
@@ -96,12 +97,12 @@ def platform_of(release):
     return name + major if name and major else None
 
 
-def parse_auto(content):
+def parse_auto(content: str) -> Dict[str, Any]:
     """hsflowd.auto: what the running daemon says is in effect.
 
     A collector is `IP`, `IP PORT` or `IP/PORT/DEVICE/NAMESPACE`; the same revision at both ends says that the file is whole.
     """
-    found = {
+    found: Dict[str, Any] = {
         "exists": True,
         "complete": False,
         "agent_ip": None,
@@ -135,7 +136,7 @@ def parse_auto(content):
     return found
 
 
-def _collector(value):
+def _collector(value: str) -> Optional[Dict[str, Any]]:
     if "/" in value:
         parts = value.split("/")
         address, port = parts[0], parts[1] if len(parts) > 1 else ""
@@ -149,7 +150,7 @@ def _collector(value):
     return dict(more, ip=address, udpport=int(port or 6343))
 
 
-def same_address(one, other):
+def same_address(one: str, other: str) -> bool:
     """Whether two spellings are one address."""
     try:
         return ipaddress.ip_address(str(one).partition("%")[0]) == ipaddress.ip_address(str(other).partition("%")[0])
@@ -157,7 +158,7 @@ def same_address(one, other):
         return str(one).lower() == str(other).lower()
 
 
-def needed_libraries(path):
+def needed_libraries(path: str) -> Optional[List[str]]:
     """DT_NEEDED of an ELF file, read here because ldd would start a program per module; None when it is no ELF file."""
     data = read(path) or b""
     if data[:4] != b"\x7fELF" or len(data) < 52:
@@ -187,7 +188,7 @@ def needed_libraries(path):
         return None
 
 
-def libraries():
+def libraries() -> Set[str]:
     """Names of the shared libraries that the linker finds."""
     for program in ("/sbin/ldconfig", "ldconfig"):
         status, out = run(program, "-p")
@@ -199,9 +200,9 @@ def libraries():
     return {os.path.basename(p) for d in places for p in glob.glob(d + "/*.so*")}
 
 
-def modules(present, pid):
+def modules(present: Set[str], pid: Any) -> Dict[str, Any]:
     """Modules of the package, those whose libraries are not there, and those that the daemon has loaded."""
-    found = {"available": [], "broken": {}, "mapped": []}
+    found: Dict[str, Any] = {"available": [], "broken": {}, "mapped": []}
     for path in sorted(glob.glob(MODULES + "/mod_*.so")):
         name = os.path.basename(path)[4:-3]
         found["available"].append(name)
@@ -213,7 +214,7 @@ def modules(present, pid):
     return found
 
 
-def mapped(pid):
+def mapped(pid: Any) -> Any:
     maps = text("/proc/%s/maps" % pid)
     return sorted(set(re.findall(r"/mod_([A-Za-z0-9]+)\.so", maps)))
 
@@ -231,7 +232,7 @@ PROPERTIES = (
 )
 
 
-def unit():
+def unit() -> Any:
     """The service as systemd sees it."""
     status, out = run("systemctl", "show", UNIT, "--no-pager", *["--property=" + p for p in PROPERTIES])
     shown = dict(line.partition("=")[::2] for line in out.splitlines() if "=" in line) if status == 0 else {}
@@ -251,9 +252,9 @@ def unit():
     }
 
 
-def stale(pid, seconds, reload_needed):
+def stale(pid: int, seconds: Optional[float], reload_needed: bool) -> List[str]:
     """What is newer than the running daemon: a run that was killed before the restart, or a change made by hand."""
-    found = []
+    found: List[Any] = []
     if not pid or seconds is None:
         return found
     if reload_needed:
@@ -274,7 +275,7 @@ def stale(pid, seconds, reload_needed):
     return found
 
 
-def package():
+def package() -> Any:
     """(the package's state, the architecture of dpkg) with one call of dpkg-query."""
     found = {"name": "hsflowd", "installed": False, "version": None, "status": None}
     architecture = None
@@ -297,9 +298,9 @@ def package():
 # Interfaces. Addresses come by netlink, the rest from /sys; neither needs the program ip.
 
 
-def _netlink_addresses():
+def _netlink_addresses() -> Dict[int, List[Tuple[int, str, int, int, int]]]:
     """{ifindex: [(family, address, prefix length, scope, flags)]} as the kernel lists them."""
-    found = {}
+    found: Dict[Any, Any] = {}
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as link:
         link.settimeout(2)
         link.bind((0, 0))
@@ -317,7 +318,7 @@ def _netlink_addresses():
                 at += (length + 3) & ~3
 
 
-def _address_message(data, found):
+def _address_message(data: bytes, found: Dict[int, List[Tuple[int, str, int, int, int]]]) -> None:
     family, prefix, flags, scope, index = struct.unpack_from("=BBBBL", data, 0)
     at, values = 8, {}
     while at + 4 <= len(data):
@@ -333,7 +334,7 @@ def _address_message(data, found):
         found.setdefault(index, []).append((family, socket.inet_ntop(family, raw), prefix, scope, flags))
 
 
-def _driver(name):
+def _driver(name: str) -> str:
     """The driver that ethtool tells, as hsflowd asks for it (readInterfaces.c, ethtool_get_GDRVINFO)."""
     import array
 
@@ -347,7 +348,7 @@ def _driver(name):
     return info.tobytes()[4:36].split(b"\0", 1)[0].decode("ascii", "replace")
 
 
-def _kind(path, name, flags):
+def _kind(path: str, name: str, flags: int) -> str:
     if flags & 0x8:
         return "loopback"
     if os.path.isdir(path + "/bonding"):
@@ -371,14 +372,14 @@ def _kind(path, name, flags):
     return "physical" if os.path.exists(path + "/device") else "virtual"
 
 
-def _number(path):
+def _number(path: str) -> Optional[int]:
     content = text(path)
     return int(content, 0) if re.match(r"^-?(0x[0-9a-f]+|[0-9]+)$", content) else None
 
 
-def default_routes():
+def default_routes() -> Dict[str, int]:
     """{interface: lowest metric} of the main table's default routes, IPv4 first: IPv6 metrics are weighed behind all of them."""
-    found = {}
+    found: Dict[Any, Any] = {}
     for line in text("/proc/net/route").splitlines()[1:]:
         fields = line.split()
         if len(fields) > 7 and fields[1] == "00000000" and fields[7] == "00000000" and int(fields[3], 16) & 1:
@@ -397,7 +398,7 @@ def default_routes():
     return found
 
 
-def interfaces():
+def interfaces() -> List[Dict[str, Any]]:
     """All network interfaces, in the order of their index."""
     routes = default_routes()
     try:
@@ -440,7 +441,7 @@ _INTERNAL = re.compile(
 )
 
 
-def _usable(interface):
+def _usable(interface: Dict[str, Any]) -> List[str]:
     """Addresses that tell this host from another, IPv4 first."""
     kept = []
     for address in interface.get("own_addresses", []):
@@ -450,7 +451,7 @@ def _usable(interface):
     return [a for _v, a in sorted(kept, key=lambda pair: pair[0])]
 
 
-def leading(found):
+def leading(found: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     """Interfaces that lead to a network, best first: by default routes, else every one with an address of its own."""
     routed = sorted(
         (i for i in found if i["default_route"] and i["up"]), key=lambda i: (i["metric"] or 0, i["ifindex"])
@@ -469,7 +470,7 @@ def leading(found):
     return routed + [i for i in others if i["kind"] in kinds]
 
 
-def uplinks(found):
+def uplinks(found: List[Dict[str, Any]]) -> List[str]:
     """Names of the interfaces to tap: the NICs under the interfaces that lead to a network.
 
     sFlow counts a packet at the physical port, so a bond, VLAN or bridge is followed down to its NICs; that is also where the
@@ -477,7 +478,7 @@ def uplinks(found):
     """
     by_name = {i["name"]: i for i in found}
 
-    def below(interface, depth):
+    def below(interface: Dict[str, Any], depth: int) -> List[str]:
         lower = [by_name[n] for n in interface.get("lower", []) if n in by_name] if depth else []
         if interface["kind"] == "bridge":
             lower = [i for i in lower if i["kind"] in ("physical", "bond", "vlan", "team")]
@@ -494,7 +495,7 @@ def uplinks(found):
     return names
 
 
-def uplink_address(found):
+def uplink_address(found: List[Dict[str, Any]]) -> Optional[str]:
     """The address that the host is known by: the source that the kernel takes for the way out."""
     own = {a: i["name"] for i in found for a in _usable(i)}
     first = leading(found)[:1]
@@ -516,7 +517,7 @@ def uplink_address(found):
     return None
 
 
-def observe():
+def observe() -> Any:
     """Everything that the role decides by."""
     release = parse_os_release(text("/etc/os-release") or text("/usr/lib/os-release"))
     installed, architecture = package()
@@ -557,7 +558,7 @@ def observe():
     }
 
 
-def leftovers():
+def leftovers() -> List[str]:
     """Files that the role put there besides the configuration and the drop-ins."""
     paths = (
         glob.glob("/etc/.hsflowd.conf.*")

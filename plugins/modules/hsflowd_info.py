@@ -185,7 +185,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_host import observe
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     module.exit_json(changed=False, **observe())
 

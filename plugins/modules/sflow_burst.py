@@ -68,6 +68,7 @@ enough:
 
 import socket
 import time
+from typing import Any, Callable, List
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -75,7 +76,8 @@ FACTOR = 10
 MAX_SECONDS = 60.0
 
 
-def burst(send, packets, seconds, now=time.time, sleep=time.sleep):
+def burst(send: Callable[..., Any], packets: int, seconds: float, now: Callable[..., Any] = time.time,
+          sleep: Callable[..., Any] = time.sleep) -> int:
     """Sends the packets evenly over the time, a few at once; returns how many there were in time."""
     start, sent = now(), 0
     while sent < packets:
@@ -90,7 +92,7 @@ def burst(send, packets, seconds, now=time.time, sleep=time.sleep):
     return sent
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "address": {"type": "str", "required": True},
@@ -115,9 +117,9 @@ def main():
         peer = socket.socket(family, kind, protocol)
     except OSError as error:
         module.fail_json(msg="There is no way to send to %s: %s." % (p["address"], error))
-    refused = []
+    refused: List[Any] = []
 
-    def send():
+    def send() -> None:
         try:
             peer.sendto(b"netviz.sflow flow proof", target)
         except OSError as error:  # a full queue or the other end's "port unreachable" is no reason to stop

@@ -118,19 +118,20 @@ import os
 import stat
 import tempfile
 import zlib
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
 
-def unpack(archive):
+def unpack(archive: str) -> Dict[str, bytes]:
     """The tree that the action plugin packed, as {relative path: bytes}."""
     packed = json.loads(zlib.decompress(base64.b64decode(archive)).decode("utf-8"))
     return {name: data.encode("latin-1") for name, data in packed.items()}
 
 
-def present_in(directory):
+def present_in(directory: str) -> Set[str]:
     """Relative paths of the files in a directory; compiled Python files do not count."""
-    found = set()
+    found: Set[Any] = set()
     for where, directories, names in os.walk(directory):
         directories[:] = [name for name in directories if name != "__pycache__"]
         found.update(os.path.relpath(os.path.join(where, name), directory) for name in names)
@@ -142,7 +143,7 @@ def present_in(directory):
     return found
 
 
-def read(path):
+def read(path: str) -> Tuple[Optional[bytes], Optional[int]]:
     """(content, mode) of a regular file; (None, None) when there is none."""
     if os.path.islink(path) or not os.path.isfile(path):
         return None, None
@@ -150,14 +151,14 @@ def read(path):
         return handle.read(), stat.S_IMODE(os.fstat(handle.fileno()).st_mode)
 
 
-def digests(contents):
+def digests(contents: Dict[str, Any]) -> str:
     """One line for each file, for the diff of a tree."""
     return "".join(
         "%s  %s\n" % (hashlib.sha256(data).hexdigest()[:16], path) for path, data in sorted(contents.items())
     )
 
 
-def missing_directories(path):
+def missing_directories(path: str) -> List[str]:
     """The directory of a path and its parents, as far as they are not there, the outermost first."""
     missing = []
     path = os.path.dirname(path)
@@ -167,7 +168,7 @@ def missing_directories(path):
     return missing[::-1]
 
 
-def write(path, content, mode):
+def write(path: str, content: bytes, mode: int) -> None:
     for name in missing_directories(path):
         os.mkdir(name)
         os.chmod(name, 0o755)  # readable by all whatever the umask is
@@ -184,7 +185,7 @@ def write(path, content, mode):
         raise
 
 
-def state_of(path):
+def state_of(path: str) -> Optional[Dict[str, Any]]:
     """What is at a path, as the backup holds it: a file, a link, or null."""
     if os.path.islink(path):
         return {"link": os.readlink(path)}
@@ -192,12 +193,12 @@ def state_of(path):
     return None if content is None else {"content": base64.b64encode(content).decode("ascii"), "mode": mode}
 
 
-def load(backup):
+def load(backup: str) -> Dict[str, Any]:
     content = read(backup)[0]
     return {"files": {}, "directories": []} if content is None else json.loads(content.decode("utf-8"))
 
 
-def save(backup, paths):
+def save(backup: str, paths: List[str]) -> None:
     """Adds the state of these paths to the backup, unless an earlier change did so."""
     held = load(backup)
     for path in paths:
@@ -207,7 +208,7 @@ def save(backup, paths):
     write(backup, json.dumps(held, sort_keys=True).encode("utf-8"), 0o600)
 
 
-def put_back(backup, check):
+def put_back(backup: str, check: bool) -> List[str]:
     """Restores what the backup holds; returns the paths that were not as it says."""
     held = load(backup)
     changed = sorted(path for path, state in held["files"].items() if state_of(path) != state)
@@ -230,7 +231,7 @@ def put_back(backup, check):
     return changed
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             state=dict(type="str", choices=["present", "previous"], default="present"),

@@ -190,12 +190,13 @@ errors:
 import json
 import os
 import tempfile
+from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.netviz.sflow.plugins.module_utils._groups import GroupsError, plan
 
 
-def mapping(value):
+def mapping(value: Any) -> Any:
     """Accept a mapping as JSON text as well, which is how it arrives from the command line."""
     if isinstance(value, str):
         try:
@@ -205,7 +206,7 @@ def mapping(value):
     return value
 
 
-def read(module, path):
+def read(module: Any, path: str) -> Optional[str]:
     """Return the present text of the file, None when there is no file."""
     if os.path.isdir(path):
         module.fail_json(
@@ -220,9 +221,10 @@ def read(module, path):
         return None
     except OSError as error:
         module.fail_json(msg=f"Cannot read {path}: {error.strerror}. Run as a user who may (become: true).")
+        return None  # fail_json has ended the run
 
 
-def write(module, path, text):
+def write(module: Any, path: str, text: str) -> None:
     directory = os.path.dirname(path) or "."
     if not os.path.isdir(directory):
         module.fail_json(msg=f"The directory {directory} does not exist; create it before the groups are written.")
@@ -241,7 +243,7 @@ def write(module, path, text):
     module.atomic_move(temporary, path, unsafe_writes=module.params["unsafe_writes"])
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
@@ -292,7 +294,7 @@ def main():
 
     if os.path.exists(path):
         attributes = dict(params, path=path)
-        attributes_diff = {}
+        attributes_diff: Dict[Any, Any] = {}
         file_args = module.load_file_common_arguments(attributes)
         changed = module.set_fs_attributes_if_different(file_args, changed, diff=attributes_diff)
         if attributes_diff.get("before") != attributes_diff.get("after"):

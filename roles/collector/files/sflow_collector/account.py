@@ -14,8 +14,9 @@ All times are whole milliseconds since the epoch.
 """
 
 import struct
+from typing import Any, Dict, List, Optional, Tuple
 
-from . import counters, kept, sequence, wire
+from . import counters, kept, packet, sequence, wire
 from .columns import Table
 
 MAX_AGENTS = 65536
@@ -59,30 +60,31 @@ class Agent:
     __slots__ = ("number", "address", "sub_agent", "streams", "points", "identities", "host_record", "host_times",
                  "retired", "first", "apart")
 
-    def __init__(self, number, address, sub_agent, now):
+    def __init__(self, number: int, address: bytes, sub_agent: int, now: int) -> None:
         self.number = number
         self.address = address
         self.sub_agent = sub_agent
         self.first = now
-        self.streams = []  # [(source, row of Account.streams)]
-        self.points = {}  # data source -> row of Account.points
-        self.identities = None  # {(host name, uuid): [first, last]}
-        self.host_record = self.host_times = None  # the newest of them as it came, and its times
+        self.streams: List[Tuple[bytes, int]] = []  # [(source, row of Account.streams)]
+        self.points: Dict[int, int] = {}  # data source -> row of Account.points
+        self.identities: Optional[Dict[Tuple[str, str], List[int]]] = None  # {(host name, uuid): [first, last]}
+        self.host_record: Optional[bytes] = None  # the newest of them as it came, and its times
+        self.host_times: List[int] = []
         self.apart = False  # its sources have shown to be different hosts
-        self.retired = None  # sums of streams whose row was given to another source
+        self.retired: Optional[Dict[str, int]] = None  # sums of streams whose row was given to another source
 
 
 class Account:
     """All agents. now is given with every call: the clock in service, the capture's time in a replay."""
 
-    def __init__(self, max_agents=MAX_AGENTS):
+    def __init__(self, max_agents: int = MAX_AGENTS) -> None:
         self.max_agents = max_agents
-        self.agents = {}  # (address, sub-agent) -> Agent
-        self.by_number = []
-        self.restarted = None  # the agent that advance() found to have restarted, for renew()
+        self.agents: Dict[Tuple[bytes, int], Agent] = {}  # (address, sub-agent) -> Agent
+        self.by_number: List[Agent] = []
+        self.restarted: Optional[Agent] = None  # the agent that advance() found to have restarted, for renew()
         self.marked = [0, 0]  # when the mark before the last one was made, and the last one
         self.moves = 0  # how often a row went from one source to another
-        self.stream_rows = {}  # (source, address, sub-agent) -> row
+        self.stream_rows: Dict[Tuple[bytes, bytes, int], int] = {}  # (source, address, sub-agent) -> row
         self.streams = Table(max_agents + max_agents // 2 + MAX_STREAMS, STREAM_COLUMNS)
         self._sum_columns = [(name, getattr(self.streams, name)) for name in SUMS]
         self.points = Table(4 * max_agents + MAX_POINTS, POINT_COLUMNS)
@@ -90,18 +92,18 @@ class Account:
         self._orders = {kind: [getattr(self.points, name) for name in (
             seen, kind + "_base", kind + "_top", kind + "_late", kind + "_twice")] for kind, seen in ORDERED.items()}
         self.kept = kept.KeptSamples(self.points)
-        self.names = {}  # row of points -> (name, speed, time of the counter sample that said so)
+        self.names: Dict[int, Tuple[Optional[str], Optional[int], int]] = {}  # row of points -> (name, speed, time of the counter sample that said so)
         self.datagrams = self.bytes = 0
         self.refused = self.truncated = 0
         self.overflow = {"datagrams": 0, "sources": 0, "data_sources": 0, "counter_samples": 0}
-        self.errors = {}
-        self.error_sources = {}
-        self.unknown = {}
-        self.unknown_samples = {}
+        self.errors: Dict[Any, int] = {}
+        self.error_sources: Dict[Any, int] = {}
+        self.unknown: Dict[Optional[int], int] = {}
+        self.unknown_samples: Dict[Optional[int], int] = {}
 
     # What a decoder calls.
 
-    def apply(self, datagram, source, length, now):
+    def apply(self, datagram: "wire.Datagram", source: bytes, length: int, now: int) -> Optional[int]:
         """Account for a decoded datagram; the stream row, or None when its samples must not count."""
         self.datagrams += 1
         self.bytes += length
@@ -125,7 +127,7 @@ class Account:
             count(self.unknown_samples, tag)
         return row
 
-    def samples(self, row, samples, data, now):
+    def samples(self, row: int, samples: List["wire.Sample"], data: packet.Bytes, now: int) -> None:
         """Account for the samples of a datagram that apply() took."""
         streams = self.streams
         agent = self.by_number[streams.agent[row]]
@@ -145,7 +147,8 @@ class Account:
                 if point is not None:
                     self.discard(point, words["sequence"])
 
-    def counter_sample(self, row, agent, source, number, data, start, end, now):
+    def counter_sample(self, row: int, agent: "Agent", source: int, number: int, data: packet.Bytes, start: int, end: int,
+                       now: int) -> None:
         """A counter sample of a data source; from start, the number of its records, to end."""
         self.streams.counters[row] += 1
         self.streams.last_counter[row] = now
@@ -154,17 +157,17 @@ class Account:
             self.poll(point, number, now)
             self.keep(agent, point, data, start, end, now)
 
-    def error(self, reason, source):
+    def error(self, reason: str, source: bytes) -> None:
         """Count something that was wrong with a datagram, by reason and by source."""
         count(self.errors, reason)
         count(self.error_sources, (source, reason), limit=256)
 
-    def stream(self, source, address, sub_agent, now):
+    def stream(self, source: bytes, address: bytes, sub_agent: int, now: int) -> Optional[int]:
         """The row of a stream, made when it is new; None when there is no room for it."""
         row = self.stream_rows.get((source, address, sub_agent))
         return self._new_stream(source, address, sub_agent, now) if row is None else row
 
-    def advance(self, row, number, uptime, now):
+    def advance(self, row: int, number: int, uptime: int, now: int) -> bool:
         """Take note of the number of a datagram; False when it was seen before. An agent that has restarted is left in
         `restarted`: renew() is due before the samples of this datagram.
         """
@@ -178,7 +181,7 @@ class Account:
             self.restarted = agent
         return fresh
 
-    def _advance_together(self, agent, rows, row, number, uptime, now):
+    def _advance_together(self, agent: "Agent", rows: List[int], row: int, number: int, uptime: int, now: int) -> bool:
         """advance() of an agent that speaks from several sources.
 
         An agent that speaks from one address has its sequence in the row of that stream. When it speaks from several,
@@ -222,12 +225,12 @@ class Account:
             streams.heard[of] = now
         return fresh
 
-    def wake(self, agent):
+    def wake(self, agent: "Agent") -> None:
         """Look at the sequences of all sources of an agent together from now on."""
         for _source, row in agent.streams:
             self.streams.several[row] = not agent.apart
 
-    def _separate(self, agent):
+    def _separate(self, agent: "Agent") -> None:
         """The sources of an agent are two hosts: each has a sequence of its own, which begins anew, for good."""
         streams = self.streams
         agent.apart = True
@@ -235,13 +238,13 @@ class Account:
             streams.several[row] = streams.running[row] = 0
             streams.life[row] = row
 
-    def renew(self, agent):
+    def renew(self, agent: "Agent") -> None:
         """The agent has restarted, perhaps with another polling interval: what was seen of the earlier one is void."""
         self.restarted = None
         for point in agent.points.values():
             self.points.polls[point] = self.points.last_counter[point] = 0
 
-    def touch(self, row, length, now):
+    def touch(self, row: int, length: int, now: int) -> None:
         """A datagram of this stream arrived."""
         streams = self.streams
         if now - streams.last[row] > SHARED_MS:
@@ -250,7 +253,7 @@ class Account:
         streams.datagrams[row] += 1
         streams.bytes[row] += length
 
-    def point(self, agent, source):
+    def point(self, agent: "Agent", source: int) -> Optional[int]:
         """The row of an agent's data source, made when it is new; None when there is no room for it."""
         row = agent.points.get(source)
         if row is not None:
@@ -264,7 +267,7 @@ class Account:
         self.points.source[row] = source
         return row
 
-    def flow(self, point, number, rate, pool, drops, now):
+    def flow(self, point: int, number: int, rate: int, pool: int, drops: int, now: int) -> None:
         """A flow sample of a data source."""
         points = self.points
         if not points.flows[point]:
@@ -277,12 +280,12 @@ class Account:
         points.drops[point] = drops
         points.last_flow[point] = now
 
-    def discard(self, point, number):
+    def discard(self, point: int, number: int) -> None:
         """A discarded-packet sample of a data source."""
         self.order("discard", point, number)
         self.points.discards[point] += 1
 
-    def order(self, kind, point, number):
+    def order(self, kind: str, point: int, number: int) -> None:
         """Where the number of a sample stands among those before it; to be called before the sample is counted.
 
         From base to top are the numbers that should have been seen. When they begin anew, base moves along, so that
@@ -310,20 +313,20 @@ class Account:
             base[point] = (base[point] + number - before - 1) & sequence.MASK
             top[point] = number
 
-    def interrupted(self, point):
+    def interrupted(self, point: int) -> None:
         """What was sent in between was not to be seen: the numbers of a data source's samples begin anew."""
         for _seen, base, top, _late, _twice in self._orders.values():
             base[point] = (base[point] + (1 << 31)) & sequence.MASK
             top[point] = (top[point] + (1 << 31)) & sequence.MASK
 
-    def change_rate(self, point, rate):
+    def change_rate(self, point: int, rate: int) -> None:
         """Note a new sampling rate and remember the one before."""
         points = self.points
         points.rates[point * RATES + points.rate_changes[point] % RATES] = points.rate[point]
         points.rate_changes[point] = (points.rate_changes[point] + 1) & sequence.MASK
         points.rate[point] = rate
 
-    def poll(self, point, number, now):
+    def poll(self, point: int, number: int, now: int) -> None:
         """A counter sample of a data source arrived."""
         points = self.points
         self.order("counter", point, number)
@@ -335,7 +338,7 @@ class Account:
         points.counters[point] += 1
         points.last_counter[point] = now
 
-    def keep(self, agent, point, data, start, end, now):
+    def keep(self, agent: "Agent", point: int, data: packet.Bytes, start: int, end: int, now: int) -> None:
         """Keep a counter sample, from the number of its records on, for whoever asks for its values."""
         points = self.points
         if points.kept[point] and now - points.kept_at[point] < KEEP_EVERY_MS:
@@ -346,7 +349,7 @@ class Account:
         if points.source[point] == counters.HOST and asks_for_name(points.counters[point]):
             self.identify(agent, point, body, now)
 
-    def identify(self, agent, point, body, now):
+    def identify(self, agent: "Agent", point: int, body: bytes, now: int) -> None:
         """Note who a host says it is; its record as it came makes the next look short."""
         record = agent.host_record
         if record is not None and now - agent.host_times[1] <= SHARED_MS and record in body:
@@ -359,19 +362,19 @@ class Account:
             return
         if agent.identities is None:
             agent.identities = {}
-        times = agent.identities.get(identity)
+        identities = agent.identities
+        times = identities.get(identity)
         if times is None:
-            if len(agent.identities) >= MAX_IDENTITIES:
-                oldest = min(agent.identities, key=lambda item: agent.identities[item][1])
-                del agent.identities[oldest]
-            times = agent.identities[identity] = [now, now]
+            if len(identities) >= MAX_IDENTITIES:
+                del identities[min(identities, key=lambda item: identities[item][1])]
+            times = identities[identity] = [now, now]
         elif now - times[1] > SHARED_MS:
             times[0] = now
         times[1] = now
         agent.host_record, agent.host_times = record, times
         self._said(point, body, record, now)
 
-    def _said(self, point, body, record, now):
+    def _said(self, point: int, body: bytes, record: bytes, now: int) -> None:
         points, place = self.points, point * IDENTITY_BYTES
         points.said_when[point], points.said_at[point] = now, body.index(record)
         points.said_size[point] = len(record) if len(record) <= IDENTITY_BYTES else 0
@@ -379,7 +382,7 @@ class Account:
 
     # What the account does on its own.
 
-    def _new_stream(self, source, address, sub_agent, now):
+    def _new_stream(self, source: bytes, address: bytes, sub_agent: int, now: int) -> Optional[int]:
         agent = self.agents.get((address, sub_agent))
         if agent is None:
             if len(self.agents) >= self.max_agents:
@@ -407,7 +410,7 @@ class Account:
         streams.first[row] = streams.since[row] = streams.last[row] = now
         return row
 
-    def _retire(self, agent, now):
+    def _retire(self, agent: "Agent", now: int) -> Optional[int]:
         """Free the row of a source of this agent that is silent for long; its sums stay with the agent."""
         streams = self.streams
         silent = [item for item in agent.streams if now - streams.last[item[1]] > SHARED_MS]
@@ -430,7 +433,7 @@ class Account:
                 getattr(streams, name)[row] = 0
         return row
 
-    def mark(self, now):
+    def mark(self, now: int) -> None:
         """Remember how many datagrams came and were lost up to now; recent() counts from the mark before."""
         streams, used = self.streams, self.streams.used
         for name in "datagrams", "lost":
@@ -439,21 +442,21 @@ class Account:
             marked[:] = value
         self.marked = [self.marked[1], now]
 
-    def roll(self, now):
+    def roll(self, now: int) -> None:
         """Make a mark when it is time for one; to be called now and then."""
         if now - self.marked[1] >= MARK_MS:
             self.mark(now)
 
     # What a view asks.
 
-    def recent(self, agent, now):
+    def recent(self, agent: "Agent", now: int) -> Tuple[int, int, int]:
         """(milliseconds, datagrams, lost) since the mark before the last one, or since the agent was first seen."""
         streams, rows = self.streams, [row for _source, row in agent.streams]
         return (now - max(agent.first, self.marked[0]),
                 sum(streams.datagrams[row] - streams.datagrams_before[row] for row in rows),
                 max(0, sum(streams.lost[row] - streams.lost_before[row] for row in rows)))
 
-    def sums(self, agent):
+    def sums(self, agent: "Agent") -> Dict[str, int]:
         """The counts of an agent over all its streams."""
         columns = self._sum_columns
         if len(agent.streams) == 1 and not agent.retired:
@@ -465,17 +468,17 @@ class Account:
                 out[name] += column[row]
         return out
 
-    def shared(self, agent, now):
+    def shared(self, agent: "Agent", now: int) -> bool:
         """Whether two hosts speak for this agent: sources or identities that interleave, not follow each other."""
         streams = self.streams
         if len(agent.streams) > 1:
             spans = [(streams.since[row], streams.last[row], streams.life[row]) for _source, row in agent.streams]
             if any(one[2] != other[2] for one, other in _interleaving(spans, now)):
                 return True
-        return bool(agent.identities) and len(agent.identities) > 1 and any(
-            _interleaving([tuple(times) for times in agent.identities.values()], now))
+        identities = agent.identities or {}
+        return len(identities) > 1 and any(_interleaving([tuple(times) for times in identities.values()], now))
 
-    def polling_interval(self, point):
+    def polling_interval(self, point: int) -> Optional[float]:
         """The median of the last intervals between counter samples in milliseconds, None before the second."""
         polls = self.points.polls[point]
         if not polls:
@@ -487,7 +490,7 @@ class Account:
         middle = len(seen) // 2
         return seen[middle] if len(seen) % 2 else (seen[middle - 1] + seen[middle]) / 2.0
 
-    def sample_order(self, kind, point):
+    def sample_order(self, kind: str, point: int) -> Tuple[int, int, int]:
         """(lost, duplicate, out of order): what the numbers of a data source's samples of a kind say."""
         seen, base, top, late, twice = [column[point] for column in self._orders[kind]]
         if not seen:
@@ -495,7 +498,7 @@ class Account:
         expected = ((top - base) & sequence.MASK) + 1
         return max(0, expected - (seen - twice)) if expected < 1 << 31 else 0, twice, late
 
-    def previous_rates(self, point):
+    def previous_rates(self, point: int) -> List[int]:
         """Earlier sampling rates of a data source, newest first."""
         changes = self.points.rate_changes[point]
         if not changes:
@@ -503,7 +506,7 @@ class Account:
         return [self.points.rates[point * RATES + (changes - 1 - back) % RATES]
                 for back in range(min(changes, RATES))]
 
-    def describe(self, point, now):
+    def describe(self, point: int, now: int) -> Tuple[Optional[str], Optional[int]]:
         """(name, speed in bit/s) of a data source as its counter samples say, None where they do not."""
         name, speed, said = self.names.get(point, _NAMELESS)
         if (not said or now - said > DESCRIBE_MS) and self.points.kept[point] and not self.points.source[point] >> 32:
@@ -512,7 +515,7 @@ class Account:
             self.names[point] = name, speed, now - point * 7919 % DESCRIBE_MS // 2  # not all are due at one time
         return name, speed
 
-    def host_name(self, agent):
+    def host_name(self, agent: "Agent") -> Optional[str]:
         """The newest host name an agent told, None before it did."""
         if not agent.identities:
             return None
@@ -521,20 +524,20 @@ class Account:
         return max(agent.identities.items(), key=lambda item: item[1][1])[0][0]
 
 
-def asks_for_name(counted):
+def asks_for_name(counted: Any) -> Any:
     """Whether the counter sample that makes it so many is asked for the host's name: the first ones, then some in no
     rhythm, so that of two hosts that take turns both are heard."""
     return (counted < 3) | ((counted * 0x9E3779B1 >> 16) % IDENTIFY_ONE_IN == 0)
 
 
-def count(counts, key, limit=1024, by=1):
+def count(counts: Dict[Any, int], key: Any, limit: int = 1024, by: int = 1) -> None:
     """Add to a dict of counts that never has more than limit keys; the rest is counted as None."""
     if key not in counts and len(counts) >= limit:
         key = None
     counts[key] = counts.get(key, 0) + by
 
 
-def _interleaving(spans, now):
+def _interleaving(spans: List[Tuple[Any, ...]], now: int) -> List[Tuple[Tuple[Any, ...], Tuple[Any, ...]]]:
     """Neighbours among the recent (first, last, ...) spans that overlap in time."""
     recent = sorted(span for span in spans if now - span[1] <= SHARED_MS)
     return [(one, other) for one, other in zip(recent, recent[1:]) if other[0] < one[1]]

@@ -25,13 +25,16 @@ Scalar code stays the reference: tests/unit/collector compares the two on genera
 """
 
 import struct
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Tuple, Union
 
-import numpy as np
+import numpy
 
 from . import account as accounts
 from . import capture, counters, kept, packet, sequence, traffic, wire
 from .core import Collector
 from .vectors import Index, Memory, Prefixes, hold_heap, pair
+
+np: Any = numpy  # the types of its arrays differ from version to version
 
 SAMPLE_WORDS = 13  # tag, length and the longest sample header
 LOCKSTEP = 32  # lockstep over samples or records ends after so many steps,
@@ -56,7 +59,7 @@ _EXTENDED = np.zeros(256, bool)
 _EXTENDED[list(packet.EXTENSIONS)] = True
 
 
-def _record_kinds(known, packets):
+def _record_kinds(known: FrozenSet[int], packets: Union[Dict[int, Callable[..., Any]], Tuple[Any, ...]]) -> Any:
     """What a record tag below 4096 means; the last entry stands for every tag above."""
     table = np.zeros(4097, "u1")
     table[[tag for tag in known if tag < 4096]] = _KNOWN
@@ -68,7 +71,7 @@ _FLOW_KINDS = _record_kinds(wire.KNOWN_FLOW_RECORDS, wire.PACKETS)
 _COUNTER_KINDS = _record_kinds(wire.KNOWN_COUNTER_RECORDS, ())
 
 
-def columns_of(table):
+def columns_of(table: Any) -> Any:
     """The columns of a Table as numpy arrays over the same memory."""
     return type("Columns", (), {name: np.frombuffer(table.buffers[name], code.replace("Q", "u8").replace("q", "i8")
                                                     .replace("I", "u4").replace("H", "u2").replace("B", "u1"))
@@ -78,7 +81,7 @@ def columns_of(table):
 class BatchDecoder:
     """Decodes batches for one collector."""
 
-    def __init__(self, core):
+    def __init__(self, core: "BatchCollector") -> None:
         self.core = core
         self.account = account = core.account
         self.streams = columns_of(account.streams)
@@ -89,11 +92,11 @@ class BatchDecoder:
         self.point_scratch = np.empty(account.points.capacity, "i4")
         self.pairs = Pairs(core.traffic)
 
-    def flush(self):
+    def flush(self) -> None:
         """Bring what is still in arrays to where the views look for it."""
         self.pairs.flush()
 
-    def decode(self, memory, starts, lengths, sources, times):
+    def decode(self, memory: "Memory", starts: Any, lengths: Any, sources: Any, times: Any) -> None:
         """Account for datagrams of a Memory: offsets, lengths, sources (n, 2) uint64, times that never go back."""
         if len(starts) < SMALL:
             self.flush()
@@ -107,7 +110,8 @@ class BatchDecoder:
 class _Batch:
     """One batch on its way through the steps."""
 
-    def __init__(self, decoder, memory, starts, lengths, sources, times):
+    def __init__(self, decoder: "BatchDecoder", memory: "Memory", starts: Any, lengths: Any, sources: Any,
+                 times: Any) -> None:
         self.decoder = decoder
         self.account = decoder.account
         self.memory = memory
@@ -115,15 +119,15 @@ class _Batch:
         self.lengths = lengths.astype("i8")
         self.sources = sources
         self.times = times
-        self.restarts = []  # (number of the datagram, agent) of every restart
+        self.restarts: List[Tuple[int, accounts.Agent]] = []  # (number of the datagram, agent) of every restart
 
-    def run(self):
+    def run(self) -> None:
         """All steps in order."""
         self._steps()
         for _number, agent in self.restarts:  # those after which no counter sample came
             self.account.renew(agent)
 
-    def _steps(self):
+    def _steps(self) -> None:
         self.account.datagrams += len(self.starts)
         self.account.bytes += int(self.lengths.sum())
         good = self._headers()
@@ -138,16 +142,16 @@ class _Batch:
             self._sample_headers()
             self._apply()
 
-    def _source(self, place):
+    def _source(self, place: Any) -> bytes:
         return self.sources[place].astype(">u8").tobytes()
 
-    def _error(self, reason, places):
+    def _error(self, reason: str, places: Any) -> None:
         for place in places.tolist():
             self.account.error(reason, self._source(place))
 
     # 1. Headers.
 
-    def _headers(self):
+    def _headers(self) -> Any:
         """Read the headers; the numbers of the datagrams whose header is good."""
         words = self.memory.words(self.starts, 6)
         lengths, kind = self.lengths, words[:, 1]
@@ -175,13 +179,13 @@ class _Batch:
 
     # 2. Streams and sequences.
 
-    def _find_streams(self, good):
+    def _find_streams(self, good: Any) -> Any:
         """The row of every good datagram's stream; valid are those that have one."""
         decoder, streams = self.decoder, self.decoder.streams
         keys = (self.sources[good, 0], self.sources[good, 1], self.high[good], self.low[good],
                 self.sub_agent[good].astype("u8"))
 
-        def same(rows, which):
+        def same(rows: Any, which: Any) -> Any:
             return ((streams.low[rows] == keys[3][which]) & (streams.source_low[rows] == keys[1][which])
                     & (streams.high[rows] == keys[2][which]) & (streams.source_high[rows] == keys[0][which])
                     & (streams.sub_agent[rows] == keys[4][which]))
@@ -201,7 +205,7 @@ class _Batch:
         known = rows >= 0
         self.valid, self.rows = (good, rows) if known.all() else (good[known], rows[known])
 
-    def _sequences(self):
+    def _sequences(self) -> None:
         """Loss, order and last seen of every stream; accepted are the datagrams that were not seen before."""
         streams, valid = self.decoder.streams, self.valid
         order = _order(self.rows, self.decoder.stream_scratch)
@@ -239,7 +243,7 @@ class _Batch:
         keep = accepted[valid]
         self.accepted, self.accepted_rows = (valid, self.rows) if keep.all() else (valid[keep], self.rows[keep])
 
-    def _advance(self, places, rows, numbers, accepted):
+    def _advance(self, places: Any, rows: Any, numbers: Any, accepted: Any) -> None:
         """Datagrams of streams that did something unusual, one by one."""
         account = self.account
         places = places[np.argsort(numbers[places], kind="mergesort")]  # in order of arrival
@@ -255,7 +259,7 @@ class _Batch:
 
     # 3. Samples.
 
-    def _walk_samples(self):
+    def _walk_samples(self) -> None:
         """at: the position of every sample; of: the number of its datagram. Both in order of arrival."""
         numbers = self.accepted
         position, end = self.first_sample[numbers], (self.starts + self.lengths)[numbers]
@@ -288,7 +292,8 @@ class _Batch:
             found = at >= 0
             self.at, self.of = at[found], self.of[found]
 
-    def _walk_one_by_one(self, at, step, numbers, count, place, position, end):
+    def _walk_one_by_one(self, at: Any, step: int, numbers: Any, count: Any, place: Any, position: Any,
+                         end: Any) -> bool:
         """Go on with the samples of few datagrams that have many of them; False when some were not there."""
         complete, view = True, self.memory.view
         for number, left, first, where, last in zip(numbers.tolist(), (count - step).tolist(), (place + step).tolist(),
@@ -309,7 +314,7 @@ class _Batch:
 
     # 4. Sample headers.
 
-    def _sample_headers(self):
+    def _sample_headers(self) -> None:
         """Sort the samples by kind and read their words."""
         words = self.memory.words(self.at, SAMPLE_WORDS)
         tag = np.minimum(words[:, 0], 6)
@@ -341,11 +346,11 @@ class _Batch:
         self.discards = np.flatnonzero(tag == 5)
         self.point = self._find_points(source, np.flatnonzero(tag))
 
-    def _words(self, which, place):
+    def _words(self, which: Any, place: Any) -> Any:
         """The words at a place, or one place for each, of the headers of some samples."""
         return self.words[which * SAMPLE_WORDS + place]
 
-    def _find_points(self, source, which):
+    def _find_points(self, source: Any, which: Any) -> Any:
         """The row of every sample's data source, -1 without; looked up once per run of samples of one source."""
         decoder, points = self.decoder, self.decoder.points
         out = np.full(len(source), -1, "i8")
@@ -357,7 +362,7 @@ class _Batch:
         begin = np.flatnonzero(new)
         source, agent = source[begin], decoder.streams.agent[stream[begin]]
 
-        def same(rows, these):
+        def same(rows: Any, these: Any) -> Any:
             return (points.source[rows] == source[these]) & (points.agent[rows] == agent[these])
         places = decoder.point_index.hash((agent.astype("u8"), source))
         rows = decoder.point_index.find(places, same)
@@ -379,7 +384,7 @@ class _Batch:
 
     # 5. Records.
 
-    def _walk_records(self, which, kinds):
+    def _walk_records(self, which: Any, kinds: Any) -> Tuple[Any, Any]:
         """Walk the records of samples; position and head of the first packet record, position -1 without."""
         count = self._words(which, _COUNT_WORD[self.tag[which]])
         packet_at, packet_head = np.full(len(which), -1, "i8"), np.zeros(len(which), "i8")
@@ -431,7 +436,7 @@ class _Batch:
 
     # 6. Packets.
 
-    def _packets(self, at, heads):
+    def _packets(self, at: Any, heads: Any) -> None:
         """Add the sampled packets of the flow samples that have one to the traffic."""
         samples = self.flows
         have = np.flatnonzero(at >= 0)
@@ -475,7 +480,7 @@ class _Batch:
             found.append(self._sampled6(np.flatnonzero((tag == 4) & (at + 48 <= end)), at, length))
         self._traffic(have, samples, np.minimum(length, packet.MAX_FRAME_LENGTH), [part for part in found if part is not None])
 
-    def _ipv4(self, which, ip):
+    def _ipv4(self, which: Any, ip: Any) -> Optional[Tuple[Any, int, Any, Any, Any]]:
         """(which, 4, protocol, source, target) of IPv4 headers."""
         if not len(which):
             return None
@@ -486,7 +491,7 @@ class _Batch:
             which, words = which[good], words[good]
         return which, 4, words[:, 2] >> np.uint32(16) & np.uint32(0xFF), words[:, 3], words[:, 4]
 
-    def _ipv6(self, which, ip, stop):
+    def _ipv6(self, which: Any, ip: Any, stop: Any) -> Optional[Tuple[Any, int, Any, Any, Any]]:
         """The same of IPv6 headers; an address is a column of two uint64."""
         if not len(which):
             return None
@@ -500,7 +505,7 @@ class _Batch:
                                                        int(ip[which[place]]) + 40, int(stop[which[place]]))[0]
         return which, 6, protocol, _halves(words, 2), _halves(words, 6)
 
-    def _sampled4(self, which, at, length):
+    def _sampled4(self, which: Any, at: Any, length: Any) -> Optional[Tuple[Any, int, Any, Any, Any]]:
         """The same of sampled IPv4 records."""
         if not len(which):
             return None
@@ -508,7 +513,7 @@ class _Batch:
         length[which] = words[:, 0]
         return which, 4, words[:, 1] & np.uint32(0xFF), words[:, 2], words[:, 3]
 
-    def _sampled6(self, which, at, length):
+    def _sampled6(self, which: Any, at: Any, length: Any) -> Optional[Tuple[Any, int, Any, Any, Any]]:
         """The same of sampled IPv6 records."""
         if not len(which):
             return None
@@ -518,7 +523,7 @@ class _Batch:
 
     # 7. The account.
 
-    def _apply(self):
+    def _apply(self) -> None:
         account = self.account
         number = len(self.starts)
         for which, counts, last in ((self.flows, "flows", "last_flow"), (self.counters, "counters", "last_counter"),
@@ -537,7 +542,7 @@ class _Batch:
                 if point >= 0:
                     account.discard(point, sent)
 
-    def _count_per_stream(self, per_datagram, counts, last):
+    def _count_per_stream(self, per_datagram: Any, counts: str, last: Optional[str]) -> None:
         """Add the samples of every datagram to its stream, and note when the stream last had one."""
         order, starts, rows = self.by_stream
         numbers = self.valid[order]
@@ -549,7 +554,7 @@ class _Batch:
             column = getattr(self.decoder.streams, last)
             column[rows] = np.maximum(column[rows], newest)
 
-    def _flow_points(self):
+    def _flow_points(self) -> None:
         """Sampling rate, pool, drops and sequence of the data sources of flow samples."""
         account, points = self.account, self.decoder.points
         which, point = self.flows, self.point[self.flows]
@@ -601,7 +606,7 @@ class _Batch:
         points.last_flow[rows] = now[last]
         points.flows[rows] += np.add.reduceat(end - begin, starts)[usual]
 
-    def _counter_points(self):
+    def _counter_points(self) -> None:
         """Polling intervals of the data sources of counter samples; the samples that shall be kept."""
         points = self.decoder.points
         which = self.counters[self.point[self.counters] >= 0]
@@ -635,7 +640,7 @@ class _Batch:
         if due.any():
             self._keep(which[due], point[due], now[due])
 
-    def _counter_sample(self, place):
+    def _counter_sample(self, place: int) -> None:
         """One counter sample by the account's own methods."""
         account, point, number = self.account, int(self.point[place]), int(self.of[place])
         while self.restarts and self.restarts[0][0] <= number:
@@ -645,7 +650,7 @@ class _Batch:
         account.keep(account.by_number[account.points.agent[point]], point, self.memory.view,
                      int(self.body[place]) - 4, int(self.end[place]), now)
 
-    def _keep(self, which, point, now):
+    def _keep(self, which: Any, point: Any, now: Any) -> None:
         """Keep counter samples of different data sources: copy them into their slots, a size at a time."""
         account, points, store = self.account, self.decoder.points, self.account.kept
         begin, end = self.body[which] - 4, self.end[which]
@@ -674,7 +679,7 @@ class _Batch:
                                           now[asked].tolist()):
             account.identify(account.by_number[points.agent[row]], row, bytes(self.memory.view[first:last]), time)
 
-    def _said_before(self, point, begin, end, now):
+    def _said_before(self, point: Any, begin: Any, end: Any, now: Any) -> Any:
         """Which samples of hosts say who they are as they did a while ago, so that there is nothing to note."""
         points = self.decoder.points
         size, begin = points.said_size[point], begin + points.said_at[point]
@@ -685,7 +690,7 @@ class _Batch:
         differ = here.reshape(-1, words) != there.reshape(-1, words)
         return same & ~(differ & (np.arange(words) < size[:, np.newaxis] // 4)).any(axis=1)
 
-    def _take_slots(self, point, size):
+    def _take_slots(self, point: Any, size: Any) -> None:
         """Free slots for the first counter samples of data sources, as far as there are any."""
         store = self.account.kept
         fresh = np.flatnonzero(self.decoder.points.kept[point] == 0)
@@ -697,28 +702,28 @@ class _Batch:
 
     # 8. Traffic.
 
-    def _traffic(self, have, samples, length, found):
+    def _traffic(self, have: Any, samples: Any, length: Any, found: List[Tuple[Any, int, Any, Any, Any]]) -> None:
         """Count packets between groups: found has (which of them, version, protocol, source, target)."""
         frames = np.minimum(self.rate[have], traffic.MAX_RATE).astype("i8")
         self.decoder.pairs.add(self.times, self.of[samples], frames, frames * length, found)
         self.decoder.core.traffic.not_ip += len(samples) - sum(len(part[0]) for part in found)
 
 
-def _order(keys, scratch):
+def _order(keys: Any, scratch: Any) -> Any:
     """A stable order by row number; as they are when none comes twice, which a column of that table tells quickly."""
     order = np.arange(len(keys))
     scratch[keys] = order
     return order if (scratch[keys] == order).all() else np.argsort(keys, kind="mergesort")
 
 
-def _deepest_first(count):
+def _deepest_first(count: Any) -> Tuple[Any, Any]:
     """(-depth, order): how far the lockstep goes with each, the deepest first, so that those left are a prefix."""
     depth = np.minimum(count, LOCKSTEP + 1)
     order = np.argsort((LOCKSTEP + 1 - depth).astype("u1"), kind="mergesort")
     return -depth[order].astype("i8"), order
 
 
-def _halves(words, place):
+def _halves(words: Any, place: int) -> Any:
     """The two 64-bit halves of the IPv6 addresses at a word, shape (2, n)."""
     return np.array([pair(words[:, place], words[:, place + 1]), pair(words[:, place + 2], words[:, place + 3])])
 
@@ -728,23 +733,23 @@ class Pairs:
 
     TALKERS = 512  # packets of one call that go into the ring of Traffic; the others are represented by them
 
-    def __init__(self, core_traffic):
+    def __init__(self, core_traffic: "traffic.Traffic") -> None:
         self.traffic = core_traffic
         self.ring = columns_of(core_traffic.ring)
         self.regroup()
 
-    def regroup(self):
+    def regroup(self) -> None:
         """Take the groups of the traffic anew."""
         self.prefixes = Prefixes(self.traffic.groups)
         self.names = len(self.traffic.groups.names)
         dense = self.names * self.names * 8
         self.small = np.full(dense, -1, "i4") if dense <= MAX_DENSE else None  # dense pair number -> small number
-        self.keys = []  # small number -> pair key
+        self.keys: List[int] = []  # small number -> pair key
         self.frames = np.zeros(0)
         self.bytes = np.zeros(0)
-        self.second = None
+        self.second: Optional[int] = None
 
-    def flush(self):
+    def flush(self) -> None:
         """Hand the sums of the running second to the traffic."""
         if self.second is None:
             return
@@ -755,7 +760,7 @@ class Pairs:
         self.bytes[:] = 0
         self.second = None
 
-    def add(self, times, of, frames, size, found):
+    def add(self, times: Any, of: Any, frames: Any, size: Any, found: List[Tuple[Any, int, Any, Any, Any]]) -> None:
         """Count packets of datagrams (times, and of which each is); found has parts of packets: (which, IP version,
         protocol, source, target).
         """
@@ -784,7 +789,7 @@ class Pairs:
             self._sum(int(seconds[begin]), numbers[which], frames[which], size[which])
             begin = end
 
-    def _numbers(self, dense):
+    def _numbers(self, dense: Any) -> Any:
         """Small numbers for pair numbers, handed out as pairs appear."""
         if self.small is None:
             values, numbers = np.unique(dense, return_inverse=True)
@@ -808,17 +813,17 @@ class Pairs:
             out = self.small[dense]
         return out
 
-    def _key(self, value):
+    def _key(self, value: int) -> int:
         groups, rest = value >> 3, value & 7
         return traffic.pair_key(groups // self.names, groups % self.names, rest >> 1, rest & 1)
 
-    def _grow(self):
+    def _grow(self) -> None:
         add = len(self.keys) - len(self.frames)
         if add > 0:
             self.frames = np.append(self.frames, np.zeros(add))
             self.bytes = np.append(self.bytes, np.zeros(add))
 
-    def _sum(self, second, numbers, frames, size):
+    def _sum(self, second: int, numbers: Any, frames: Any, size: Any) -> None:
         if self.second is not None and second > self.second:
             self.flush()
         if self.second is None:
@@ -826,7 +831,8 @@ class Pairs:
         self.frames += np.bincount(numbers, frames, len(self.keys))
         self.bytes += np.bincount(numbers, size, len(self.keys))
 
-    def _remember(self, times, of, which, version, protocol, source, target, frames, size, pair_numbers):
+    def _remember(self, times: Any, of: Any, which: Any, version: int, protocol: Any, source: Any, target: Any,
+                  frames: Any, size: Any, pair_numbers: Any) -> None:
         """Put packets into the ring for the talkers."""
         core, ring = self.traffic, self.ring
         step = -(-len(which) // self.TALKERS)
@@ -849,7 +855,7 @@ class Pairs:
         core.position += len(chosen)
 
 
-def locate(memory, link, starts, sizes, port):
+def locate(memory: "Memory", link: int, starts: Any, sizes: Any, port: int) -> Tuple[Any, Any, Any, Any]:
     """The datagrams in frames: (which frames, starts, lengths, sources). The usual frame, IP in plain Ethernet with
     UDP behind a header of the usual length, is recognised here; for every other capture.payload is asked.
     """
@@ -891,17 +897,21 @@ class BatchCollector(Collector):
 
     decoder = "batch"
 
-    def __init__(self, *args, **options):
+    def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         hold_heap()
         self.batch = BatchDecoder(self)
-        self._memory = None
+        self._memory: Optional[Memory] = None
         self._begin()
 
-    def _begin(self):
-        self._starts, self._lengths, self._sources, self._times, self._filled = [], [], [], [], 0
+    def _begin(self) -> None:
+        self._starts: List[int] = []
+        self._lengths: List[int] = []
+        self._sources: List[bytes] = []
+        self._times: List[int] = []
+        self._filled = 0
 
-    def take(self, data, length, source, now):
+    def take(self, data: packet.Bytes, length: int, source: bytes, now: int) -> None:
         """Take one datagram into the batch that is being gathered."""
         if self._memory is None:
             self._memory = Memory(GATHER_BYTES)
@@ -914,15 +924,15 @@ class BatchCollector(Collector):
         self._times.append(max(now, self._times[-1]) if self._times else now)
         self._filled += length
 
-    def drain(self):
+    def drain(self) -> None:
         """Decode what has been gathered."""
-        if self._starts:
+        if self._starts and self._memory is not None:
             sources = np.frombuffer(b"".join(self._sources), ">u8").astype("u8").reshape(-1, 2)
             self.batch.decode(self._memory, np.array(self._starts, "i8"), np.array(self._lengths, "i8"), sources,
                               np.array(self._times, "i8"))
             self._begin()
 
-    def replay(self, blocks, port, set_clock):
+    def replay(self, blocks: "capture.Blocks", port: int, set_clock: Callable[..., Any]) -> Iterator[int]:
         """Account for a whole capture, block by block; yields the number of datagrams so far."""
         number, newest = 0, 0
         if self._memory is None:
@@ -941,16 +951,16 @@ class BatchCollector(Collector):
             number += len(starts)
             yield number
 
-    def flush(self):
+    def flush(self) -> None:
         """Account for everything taken so far."""
         self.drain()
         self.batch.flush()
 
-    def regroup(self):
+    def regroup(self) -> None:
         self.batch.flush()
         super().regroup()
         self.batch.pairs.regroup()
 
-    def forget(self):
+    def forget(self) -> None:
         super().forget()
         self.batch = BatchDecoder(self)

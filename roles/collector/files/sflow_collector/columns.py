@@ -8,11 +8,12 @@ the very same bytes. The memory is mapped, not filled: rows that were never used
 """
 
 import mmap
+from typing import Any, Dict, List, Optional, Tuple
 
 SIZES = {"Q": 8, "q": 8, "d": 8, "I": 4, "i": 4, "H": 2, "B": 1}
 
 
-def columns(text):
+def columns(text: str) -> List[Tuple[str, str, int]]:
     """[(name, code, width)] of the columns in a text such as "top:I rates:I*4"."""
     out = []
     for item in text.split():
@@ -28,32 +29,36 @@ class Table:
     Every column is an attribute: a memoryview of capacity * width values. add() hands out rows in order.
     """
 
-    def __init__(self, capacity, text):
+    def __init__(self, capacity: int, text: str) -> None:
         self.capacity = capacity
         self.used = 0
         self.layout = columns(text)
-        self.buffers = {}
+        self.buffers: Dict[str, mmap.mmap] = {}
         for name, code, width in self.layout:
             buffer = mmap.mmap(-1, max(1, capacity * width * SIZES[code]))
             self.buffers[name] = buffer
-            setattr(self, name, memoryview(buffer).cast(code))
+            view: Any = memoryview(buffer)
+            setattr(self, name, view.cast(code))
 
-    def add(self):
+    def __getattr__(self, name: str) -> Any:  # for the type checker: the columns are set by their names
+        raise AttributeError(name)
+
+    def add(self) -> Optional[int]:
         """The number of a fresh row, all zero; None when the table is full."""
         if self.used >= self.capacity:
             return None
         self.used += 1
         return self.used - 1
 
-    def row(self, number):
+    def row(self, number: int) -> Dict[str, Any]:
         """The values of one row by name; columns wider than one are lists."""
-        out = {}
+        out: Dict[str, Any] = {}
         for name, _code, width in self.layout:
             column = getattr(self, name)
             out[name] = column[number] if width == 1 else column[number * width:(number + 1) * width].tolist()
         return out
 
-    def fill(self, number, values):
+    def fill(self, number: int, values: Dict[str, Any]) -> None:
         """Write named values into a row; names that are not columns are ignored."""
         for name, _code, width in self.layout:
             if name in values:

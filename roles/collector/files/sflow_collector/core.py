@@ -9,21 +9,22 @@ Both ways in (the service and the replay of a capture) and both decoders meet he
 import os
 import resource
 import time
+from typing import Any, Optional, Tuple
 
-from . import account, groups, traffic, wire
+from . import account, groups, packet, traffic, wire
 
 
 class Clock:
     """Milliseconds since the epoch that never go back: a stepped system clock must not look like a restart."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()
 
-    def __call__(self):
+    def __call__(self) -> int:
         return int((self._offset + time.monotonic()) * 1000)
 
 
-def usage():
+def usage() -> Tuple[float, int]:
     """(CPU seconds, largest resident memory in bytes) of this process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
@@ -35,8 +36,8 @@ class Collector:
     decoder = "scalar"
     decoder_reason = "asked for"
 
-    def __init__(self, max_agents=account.MAX_AGENTS, groups_path=None, window_s=traffic.WINDOW_S, clock=None,
-                 max_volume=100000):
+    def __init__(self, max_agents: int = account.MAX_AGENTS, groups_path: Optional[str] = None,
+                 window_s: int = traffic.WINDOW_S, clock: Any = None, max_volume: int = 100000) -> None:
         self.clock = clock or Clock()
         self.account = account.Account(max_agents)
         self.groups_file = groups.GroupsFile(groups_path)
@@ -47,7 +48,7 @@ class Collector:
         self.others_usage = (0.0, 0)  # usage() of the processes that receive for this one
         self.udp = {"address": None, "port": None, "receive_buffer_bytes": 0, "kernel_drops": 0}
 
-    def receive(self, data, length, source, now):
+    def receive(self, data: packet.Bytes, length: int, source: bytes, now: int) -> None:
         """Take one datagram: length bytes of data from a source address of 16 bytes."""
         datagram = wire.decode(data, length)
         row = self.account.apply(datagram, source, length, now)
@@ -58,34 +59,35 @@ class Collector:
             if sample.packet is not None:
                 self.traffic.add(sample.packet, sample.words["rate"], now)
 
-    def take(self, data, length, source, now):
+    def take(self, data: packet.Bytes, length: int, source: bytes, now: int) -> None:
         """Take one datagram now or with the next batch; flush() makes sure that it is accounted for."""
         self.receive(data, length, source, now)
 
-    def flush(self):
+    def flush(self) -> None:
         """Account for everything received so far; the scalar decoder holds nothing back."""
 
-    def usage(self):
+    def usage(self) -> Tuple[float, int]:
         """(CPU seconds, largest resident memory in bytes) of everything that works for this collector."""
-        return tuple(map(sum, zip(usage(), self.others_usage)))
+        seconds, memory = usage()
+        return seconds + self.others_usage[0], memory + self.others_usage[1]
 
-    def forget(self):
+    def forget(self) -> None:
         """Begin with an empty account."""
         self.account = account.Account(self.account.max_agents)
 
-    def poll_groups(self):
+    def poll_groups(self) -> Any:
         """Follow the groups file; the problem when it has just become unusable, else None."""
         before = self.groups_file.problem
         if self.groups_file.poll():
             self.regroup()
         return self.groups_file.problem if self.groups_file.problem != before else None
 
-    def regroup(self):
+    def regroup(self) -> None:
         """Use the groups of the file from now on."""
         self.traffic.regroup(self.groups_file.groups)
 
 
-def create(decoder, **options):
+def create(decoder: str, **options: Any) -> Any:
     """A collector with the decoder asked for: "scalar", "batch", or "auto", which is batch where numpy is."""
     from .learned import LearnedCollector
     if decoder == "scalar":
@@ -98,7 +100,7 @@ def create(decoder, **options):
         reason = "numpy cannot be used: %s: %s" % (type(error).__name__, error)
         if decoder == "batch":
             raise ValueError(reason) from None
-        out = LearnedCollector(**options)
+        out: Collector = LearnedCollector(**options)
         out.decoder_reason = reason
         return out
     out = BatchCollector(**options)

@@ -11,6 +11,7 @@ the groups as they are, and the reason is shown.
 import json
 import os
 import socket
+from typing import Any, Dict, List, Optional, Tuple
 
 REST = "INTERNET"
 DEFAULT = {REST: ["0.0.0.0/0", "::/0"],
@@ -24,7 +25,7 @@ class GroupsError(ValueError):
     """The file cannot be used; the message says why."""
 
 
-def parse_cidr(text):
+def parse_cidr(text: str) -> Tuple[int, int, int]:
     """(family bits, network as int, prefix length) of a CIDR or a bare address."""
     address, slash, length = text.strip().partition("/")
     family, bits = (socket.AF_INET6, 128) if ":" in address else (socket.AF_INET, 32)
@@ -41,14 +42,14 @@ def parse_cidr(text):
 class Groups:
     """Group names by number (0 is INTERNET) and the prefixes that lead to them."""
 
-    def __init__(self, mapping):
+    def __init__(self, mapping: Dict[str, List[str]]) -> None:
         if not isinstance(mapping, dict):
             raise GroupsError("expected an object of group names, found %s" % type(mapping).__name__)
         if len(mapping) > MAX_GROUPS:
             raise GroupsError("%d groups, at most %d are possible" % (len(mapping), MAX_GROUPS))
         self.mapping = mapping
         self.names = [REST] + sorted(name for name in mapping if name != REST)
-        self.prefixes = {32: {}, 128: {}}  # bits -> {prefix length: {network >> shift: group number}}
+        self.prefixes: Dict[int, Dict[int, Dict[int, int]]] = {32: {}, 128: {}}  # bits -> {prefix length: {network >> shift: group number}}
         for number, name in enumerate(self.names):
             cidrs = mapping.get(name, [])
             if not isinstance(cidrs, list) or not all(isinstance(cidr, str) for cidr in cidrs):
@@ -58,9 +59,9 @@ class Groups:
                 self.prefixes[bits].setdefault(size, {})[network >> (bits - size)] = number
         self._order = {bits: [(bits - size, table) for size, table in sorted(lengths.items(), reverse=True)]
                        for bits, lengths in self.prefixes.items()}
-        self.known = {}  # address -> group number, for those asked for lately
+        self.known: Dict[bytes, int] = {}  # address -> group number, for those asked for lately
 
-    def find(self, address):
+    def find(self, address: bytes) -> int:
         """The number of the group of an address of 4 or 16 bytes."""
         number = self.known.get(address)
         if number is None:
@@ -69,7 +70,7 @@ class Groups:
             number = self.known[address] = self._search(address)
         return number
 
-    def _search(self, address):
+    def _search(self, address: bytes) -> int:
         value = int.from_bytes(address, "big")
         for shift, table in self._order[8 * len(address)]:
             number = table.get(value >> shift)
@@ -78,7 +79,7 @@ class Groups:
         return 0
 
 
-def load(path):
+def load(path: str) -> "Groups":
     """The groups of a file; GroupsError when it cannot be used."""
     try:
         with open(path, "rb") as stream:
@@ -100,20 +101,20 @@ def load(path):
 class GroupsFile:
     """Groups that follow a file: read again when it changes, kept when the new content is bad."""
 
-    def __init__(self, path=None):
+    def __init__(self, path: Optional[str] = None) -> None:
         self.path = path
-        self.groups = Groups(DEFAULT)
-        self.problem = None
-        self._seen = None
+        self.groups: Groups = Groups(DEFAULT)
+        self.problem: Optional[str] = None
+        self._seen: Any = None
         self.poll()
 
-    def poll(self):
+    def poll(self) -> bool:
         """Look at the file; True when the groups have changed."""
         if not self.path:
             return False
         try:
             status = os.stat(self.path)
-            seen = (status.st_ino, status.st_size, status.st_mtime_ns)
+            seen: Any = (status.st_ino, status.st_size, status.st_mtime_ns)
         except OSError:
             seen = "absent"
         if seen == self._seen:

@@ -8,6 +8,9 @@ The batch decoder copies into the same slots. When a size has no slot left, its 
 """
 
 import mmap
+from typing import Any, Tuple
+
+from . import packet
 
 SIZES = (128, 768, 1408)  # bytes of a half; a host with its interfaces fits the second, a whole datagram the third
 BUDGETS = (24 << 20, 48 << 20, 24 << 20)
@@ -21,14 +24,14 @@ SLOT = (1 << CLASS_SHIFT) - 1
 class KeptSamples:
     """Slots for the data sources of a table of points."""
 
-    def __init__(self, points):
+    def __init__(self, points: Any) -> None:
         self.points = points
         self.slots = [budget // (2 * size) for size, budget in zip(SIZES, BUDGETS)]
         self.used = [0] * len(SIZES)
         self.arenas = [mmap.mmap(-1, slots * 2 * size) for slots, size in zip(self.slots, SIZES)]
         self.views = [memoryview(arena) for arena in self.arenas]
 
-    def put(self, point, data, now):
+    def put(self, point: int, data: packet.Bytes, now: int) -> bool:
         """Keep a sample; False when there is no room."""
         points, size = self.points, len(data)
         where = points.kept[point]
@@ -45,7 +48,7 @@ class KeptSamples:
         view[begin:begin + size] = data
         return True
 
-    def _take(self, size):
+    def _take(self, size: int) -> int:
         """A free slot for samples of a size, 0 when there is none."""
         for number, fits in enumerate(SIZES):
             if size <= fits:
@@ -55,11 +58,11 @@ class KeptSamples:
                 return number << CLASS_SHIFT | self.used[number]
         return 0
 
-    def _begin(self, where, half):
+    def _begin(self, where: int, half: int) -> Tuple[int, memoryview]:
         number = where >> CLASS_SHIFT
         return (((where & SLOT) - 1) * 2 + half) * SIZES[number], self.views[number]
 
-    def get(self, point):
+    def get(self, point: int) -> Tuple[int, bytes, int, bytes]:
         """(time, sample, time before, sample before) of a data source; samples are b"" where there is none."""
         points = self.points
         where = points.kept[point]

@@ -17,11 +17,14 @@ import socket
 import struct
 import sys
 import time
+from typing import Any, List
 
-import numpy as np
+import numpy
 
 from .udp import MAX_DATAGRAM, Pace
 from .vectors import Memory
+
+np: Any = numpy  # the types of its arrays differ from version to version
 
 SLOTS = 2048  # a batch that is decoded before the smallest usual receive buffer (4 MiB asked for) fills at full speed
 SLOT = 2112
@@ -36,7 +39,7 @@ _HEADER = np.dtype({  # struct mmsghdr where pointers have eight bytes
     "offsets": [0, 8, 16, 24, 32, 40, 48, 56], "itemsize": 64})
 
 
-def available():
+def available() -> Any:
     """None where this receiver works, else why it does not."""
     if not sys.platform.startswith("linux") or struct.calcsize("P") != 8:
         return "needs Linux with 64-bit pointers"
@@ -48,7 +51,7 @@ def available():
 class BatchReceiver:
     """Fills slots from a socket and has them decoded."""
 
-    def __init__(self, sock, core, allow, slots=SLOTS):
+    def __init__(self, sock: "socket.socket", core: Any, allow: Any, slots: int = SLOTS) -> None:
         self.sock, self.core, self.allow = sock, core, allow
         self.slots = slots
         self.pace = Pace(sock, 1.0)
@@ -77,14 +80,14 @@ class BatchReceiver:
         self._six = sock.family == socket.AF_INET6
         sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
 
-    def drain(self):
+    def drain(self) -> float:
         """Receive and decode what is there; seconds to leave the socket alone, None to wait for the next datagram."""
         count = self._receive()
         if count:
             self._decode(count)
         return self.pace.after(count, count == self.slots)
 
-    def _receive(self):
+    def _receive(self) -> int:
         headers = self._headers
         headers["name_size"] = NAME
         headers["control_size"] = CONTROL
@@ -98,7 +101,7 @@ class BatchReceiver:
             if error not in (errno.EINTR, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH):
                 raise OSError(error, os.strerror(error))
 
-    def _decode(self, count):
+    def _decode(self, count: int) -> None:
         headers = self._headers[:count]
         lengths = headers["length"].astype("i8")
         sources = np.zeros((count, 2), "u8")
@@ -125,12 +128,12 @@ class BatchReceiver:
         if len(which):
             self.core.batch.decode(self.memory, self.starts[which], lengths[which], sources[which], times[which])
 
-    def _decode_spilled(self, places, lengths, sources, times):
+    def _decode_spilled(self, places: List[int], lengths: List[int], sources: Any, times: List[int]) -> None:
         """Datagrams of which some did not fit into their slots: all are gathered, in order, and decoded from there."""
         view, spill, core = self.memory.view, memoryview(self._spill), self.core
         for place in places:
             first, length = place * SLOT, lengths[place]
-            data = view[first:first + min(length, SLOT)]
+            data: Any = view[first:first + min(length, SLOT)]
             if length > SLOT:
                 data = bytes(data) + bytes(spill[place * SPILL:place * SPILL + length - SLOT])
             core.take(data, length, sources[place].tobytes(), times[place])
@@ -138,7 +141,7 @@ class BatchReceiver:
         spill.release()
         self._madvise(self._spill_address, len(self._spill), MADV_DONTNEED)
 
-    def _times(self, count):
+    def _times(self, count: int) -> Any:
         """When the datagrams arrived, by our clock: it may differ from the kernel's after that was set."""
         now = self.core.clock()
         words = self._control[:count].view("i8")

@@ -8,6 +8,9 @@ packet without addresses (version 0). Every read is checked against the end of w
 """
 
 import struct
+from typing import Optional, Tuple, Union
+
+Bytes = Union[bytes, bytearray, memoryview]
 
 ETHERNET, IPV4, IPV6 = 1, 11, 12  # header_protocol of the raw header record
 TAGS = frozenset((0x8100, 0x88A8, 0x9100))
@@ -34,15 +37,15 @@ class Packet:
 
     __slots__ = ("version", "source", "target", "protocol", "frame_length", "vlan", "ports")
 
-    def __init__(self, frame_length):
+    def __init__(self, frame_length: int) -> None:
         self.version = self.protocol = 0
         self.source = self.target = b""
         self.frame_length = min(frame_length, MAX_FRAME_LENGTH)
-        self.vlan = None
-        self.ports = None
+        self.vlan: Optional[int] = None
+        self.ports: Optional[Tuple[int, int]] = None
 
 
-def read_raw_header(data, start, end):
+def read_raw_header(data: Bytes, start: int, end: int) -> "Packet":
     """The packet of a raw header record (0:1) between start and end."""
     if start + 16 > end:
         return Packet(0)
@@ -59,7 +62,7 @@ def read_raw_header(data, start, end):
     return out
 
 
-def _read_ethernet(out, data, start, end):
+def _read_ethernet(out: "Packet", data: Bytes, start: int, end: int) -> None:
     position = start + 12
     for _unused in range(MAX_TAGS + 1):
         if position + 2 > end:
@@ -76,7 +79,7 @@ def _read_ethernet(out, data, start, end):
         _read_ipv6(out, data, position + 2, end)
 
 
-def _read_ipv4(out, data, start, end):
+def _read_ipv4(out: "Packet", data: Bytes, start: int, end: int) -> None:
     if start + 20 > end or data[start] >> 4 != 4 or data[start] & 15 < 5:
         return
     out.version = 4
@@ -87,7 +90,7 @@ def _read_ipv4(out, data, start, end):
         _read_ports(out, data, start + 4 * (data[start] & 15), end)
 
 
-def _read_ipv6(out, data, start, end):
+def _read_ipv6(out: "Packet", data: Bytes, start: int, end: int) -> None:
     if start + 40 > end or data[start] >> 4 != 6:
         return
     out.version = 6
@@ -98,7 +101,7 @@ def _read_ipv6(out, data, start, end):
         _read_ports(out, data, position, end)
 
 
-def follow_extensions(data, following, position, end):
+def follow_extensions(data: Bytes, following: int, position: int, end: int) -> Tuple[int, int, bool]:
     """Step over IPv6 extension headers: (protocol, its position, whether its header is there at all)."""
     first = True
     for _unused in range(MAX_EXTENSIONS):
@@ -113,22 +116,22 @@ def follow_extensions(data, following, position, end):
     return following, position, first
 
 
-def _read_ports(out, data, position, end):
+def _read_ports(out: "Packet", data: Bytes, position: int, end: int) -> None:
     if out.protocol in (6, 17, 132) and position + 4 <= end:
         out.ports = (_TYPE.unpack_from(data, position)[0], _TYPE.unpack_from(data, position + 2)[0])
 
 
-def read_sampled_ipv4(data, start, end):
+def read_sampled_ipv4(data: Bytes, start: int, end: int) -> "Packet":
     """The packet of a sampled IPv4 record (0:3): length, protocol, source, target, ports."""
     return _read_sampled(data, start, end, 4)
 
 
-def read_sampled_ipv6(data, start, end):
+def read_sampled_ipv6(data: Bytes, start: int, end: int) -> "Packet":
     """The packet of a sampled IPv6 record (0:4)."""
     return _read_sampled(data, start, end, 16)
 
 
-def _read_sampled(data, start, end, size):
+def _read_sampled(data: Bytes, start: int, end: int, size: int) -> "Packet":
     if start + 16 + 2 * size > end:
         return Packet(0)
     length, protocol = _WORDS.unpack_from(data, start)
@@ -143,6 +146,6 @@ def _read_sampled(data, start, end, size):
     return out
 
 
-def protocol_name(protocol):
+def protocol_name(protocol: int) -> str:
     """A short name of an IP protocol number."""
     return PROTOCOL_NAMES.get(protocol, "ip-%d" % protocol)

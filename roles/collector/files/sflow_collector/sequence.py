@@ -16,6 +16,8 @@ at once) need not come here. For every other step:
 A restart that turns out to be one stray old datagram is taken back when the stream goes on where it was.
 """
 
+from typing import Any, Optional
+
 MASK = 0xFFFFFFFF
 WINDOW = 64  # how many sequence numbers back are remembered, one bit each
 ALL = (1 << WINDOW) - 1
@@ -29,7 +31,7 @@ COLUMNS = ("running:B top:I uptime:I first_sequence:I window:Q window_top:I last
            "lost:q out_of_order:q duplicates:q restarts:q")
 
 
-def advance(streams, row, sequence, uptime, now):
+def advance(streams: Any, row: int, sequence: int, uptime: int, now: int) -> bool:
     """Take note of a sequence number; False when this datagram was seen before."""
     if not streams.running[row]:
         streams.running[row] = 1
@@ -67,12 +69,12 @@ def advance(streams, row, sequence, uptime, now):
     return True
 
 
-def booted(streams, row):
+def booted(streams: Any, row: int) -> int:
     """When the agent began its life, by the clock of the collector."""
     return max(streams.last[row], streams.heard[row]) - streams.uptime[row]
 
 
-def belongs(streams, row, sequence, uptime, now, joint=False):
+def belongs(streams: Any, row: int, sequence: int, uptime: int, now: int, joint: bool = False) -> Optional[bool]:
     """Whether a datagram goes on with the sequence of a row; None when it is far away or of another life.
 
     In one life a later number never has an earlier uptime, and a number has one uptime. False: that is contradicted,
@@ -87,21 +89,21 @@ def belongs(streams, row, sequence, uptime, now, joint=False):
         not joint or _agree(sequence - streams.check_top[row], uptime - streams.check_uptime[row]))
 
 
-def check(streams, row):
+def check(streams: Any, row: int) -> None:
     """Keep the newest number and uptime of a sequence that has several sources, when the kept one is old."""
     if (streams.top[row] - streams.check_top[row]) & MASK >= WINDOW:
         streams.check_top[row], streams.check_uptime[row] = streams.top[row], streams.uptime[row]
 
 
-def _agree(ahead, later):
+def _agree(ahead: int, later: int) -> bool:
     return not _signed(later) or _signed(ahead) * _signed(later) > 0
 
 
-def _signed(difference):
+def _signed(difference: int) -> int:
     return (difference + (1 << 31) & MASK) - (1 << 31)
 
 
-def move(streams, row, to):
+def move(streams: Any, row: Any, to: Any) -> None:
     """Give the sequence of a row to another one."""
     for name in ("top", "uptime", "first_sequence", "window", "window_top", "check_top", "check_uptime", "before_top", "before_boot",
                  "before_window", "has_before"):
@@ -111,13 +113,13 @@ def move(streams, row, to):
     streams.running[to], streams.running[row] = 1, 0
 
 
-def _begin(streams, row, sequence, uptime):
+def _begin(streams: Any, row: int, sequence: int, uptime: int) -> None:
     streams.top[row] = streams.window_top[row] = streams.first_sequence[row] = sequence
     streams.uptime[row] = uptime
     streams.window[row] = 1
 
 
-def _restart(streams, row, sequence, uptime):
+def _restart(streams: Any, row: int, sequence: int, uptime: int) -> None:
     streams.before_top[row] = streams.top[row]
     streams.before_window[row] = _window(streams, row)
     streams.before_boot[row] = booted(streams, row)
@@ -126,12 +128,12 @@ def _restart(streams, row, sequence, uptime):
     _begin(streams, row, sequence, uptime)
 
 
-def _continues_earlier_life(streams, row, sequence, boot):
+def _continues_earlier_life(streams: Any, row: int, sequence: int, boot: int) -> bool:
     ahead = (sequence - streams.before_top[row]) & MASK
     return 0 < ahead <= WINDOW and abs(boot - streams.before_boot[row]) <= BOOT_TOLERANCE_MS
 
 
-def _late(streams, row, sequence, behind):
+def _late(streams: Any, row: int, sequence: int, behind: int) -> bool:
     """A sequence number at or below the top; False when it was seen before."""
     known = (streams.top[row] - streams.first_sequence[row]) & MASK
     if behind > known:  # from before the first datagram seen: it was never counted as lost
@@ -148,7 +150,7 @@ def _late(streams, row, sequence, behind):
     return True
 
 
-def _window(streams, row):
+def _window(streams: Any, row: int) -> int:
     """The bits of the last sequence numbers, bit 0 the top; those since window_top came without a gap."""
     ahead = (streams.top[row] - streams.window_top[row]) & MASK
     if ahead >= WINDOW:

@@ -12,6 +12,7 @@ was away is not counted as loss, since every restored stream begins at the next 
 import contextlib
 import json
 import os
+from typing import Any, Dict, List
 
 from . import account as accounts
 from . import kept
@@ -26,11 +27,11 @@ MARKS = ("datagrams_marked", "lost_marked", "datagrams_before", "lost_before")
 IDENTITY = frozenset(["agent", "life", "several", "source_high", "source_low", "high", "low", "sub_agent"])
 
 
-def to_plain(account):
+def to_plain(account: "accounts.Account") -> Dict[str, Any]:
     """The account as plain values."""
     out = []
     for agent in account.by_number:
-        streams = [[source.hex(), account.streams.row(row)] for source, row in agent.streams]
+        streams: List[Any] = [[source.hex(), account.streams.row(row)] for source, row in agent.streams]
         places = {row: place for place, (_source, row) in enumerate(agent.streams)}
         for _source, values in streams:
             values["life"] = places[values["life"]]
@@ -46,7 +47,7 @@ def to_plain(account):
             "refused": account.refused, "truncated": account.truncated, "overflow": account.overflow}
 
 
-def _point(account, row):
+def _point(account: "accounts.Account", row: int) -> Dict[str, Any]:
     values = account.points.row(row)
     for name in VOLATILE:
         del values[name]
@@ -54,7 +55,7 @@ def _point(account, row):
     return values
 
 
-def from_plain(plain, account, add=False):
+def from_plain(plain: Any, account: "accounts.Account", add: bool = False) -> None:
     """Add plain values to an account; ValueError or KeyError when they are not what to_plain makes.
 
     add: what the account has of the same stream or data source is summed up, as for several workers; without it the
@@ -72,7 +73,7 @@ def from_plain(plain, account, add=False):
         account.overflow[name] += int(plain["overflow"].get(name, 0))
 
 
-def _restore_agent(each, account, add):
+def _restore_agent(each: Dict[str, Any], account: "accounts.Account", add: bool) -> None:
     address, sub_agent = bytes.fromhex(each["address"]), int(each["sub_agent"])
     streams, points = account.streams, account.points
     rows = []
@@ -119,7 +120,7 @@ def _restore_agent(each, account, add):
             account.names[row] = name, speed, 0
 
 
-def _together(one, other, sums, newest):
+def _together(one: Any, other: Any, sums: Any, newest: Any) -> Any:
     """Two rows as one: sums of what counts, the rest of the newer."""
     out = dict(one, **other) if other[newest] >= one[newest] else dict(other, **one)
     for name in sums:
@@ -127,7 +128,7 @@ def _together(one, other, sums, newest):
     return out
 
 
-def save(account, folder):
+def save(account: "accounts.Account", folder: str) -> None:
     """Write the account; the old file stays until the new one is complete."""
     path = os.path.join(folder, FILE)
     temporary = "%s.%d.new" % (path, os.getpid())
@@ -143,7 +144,7 @@ def save(account, folder):
         raise
 
 
-def load(account, folder):
+def load(account: "accounts.Account", folder: str) -> bool:
     """Fill an empty account from the folder: True when there was a file; ValueError when it cannot be used."""
     path = os.path.join(folder, FILE)
     try:
@@ -160,7 +161,7 @@ def load(account, folder):
     return True
 
 
-def save_in_child(account, folder):
+def save_in_child(account: Any, folder: Any) -> Any:
     """Fork a child that saves the account; its process id."""
     child = os.fork()
     if child:

@@ -5,9 +5,10 @@
 
 import os
 import socket
+from typing import Any, Optional
 
 
-def notify(*lines):
+def notify(*lines: Any) -> None:
     """Tell systemd something; without NOTIFY_SOCKET nothing happens."""
     path = os.environ.get("NOTIFY_SOCKET", "")
     if not path:
@@ -21,7 +22,7 @@ def notify(*lines):
         pass  # systemd notices a service that stays silent by itself
 
 
-def watchdog_seconds():
+def watchdog_seconds() -> Optional[float]:
     """How often to say that we are alive: half of what systemd allows; None when it does not watch."""
     try:
         return int(os.environ["WATCHDOG_USEC"]) / 2000000.0

@@ -8,8 +8,11 @@ Needs numpy, from 1.13 (Ubuntu 18.04) to the newest.
 
 import os
 import sys
+from typing import Any, Callable, Dict, List, Tuple
 
-import numpy as np
+import numpy
+
+np: Any = numpy  # the types of its arrays differ from version to version
 
 PROBES = 8
 
@@ -22,26 +25,26 @@ class Memory:
 
     PAD = 2048  # a window may reach past the last datagram, never past the buffer
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.bytes = np.zeros(size + self.PAD, "u1")
         self.view = memoryview(self.bytes)
-        self._windows = {}
+        self._windows: Dict[int, Any] = {}
 
-    def words(self, offsets, count):
+    def words(self, offsets: Any, count: int) -> Any:
         """(len(offsets), count) words in the byte order of this machine."""
         out = self.windows(4 * count)[offsets].view("u4")
         if sys.byteorder == "little":
             out.byteswap(True)
         return out.reshape(len(offsets), count)
 
-    def heads(self, offsets):
+    def heads(self, offsets: Any) -> Any:
         """tag << 32 | length of what begins at the offsets, as int64: the sign of a tag above 2**31 does not matter."""
         out = self.windows(8)[offsets].view("i8")
         if sys.byteorder == "little":
             out.byteswap(True)
         return out
 
-    def windows(self, size):
+    def windows(self, size: int) -> Any:
         """The view that has a window of so many bytes at every offset."""
         windows = self._windows.get(size)
         if windows is None:
@@ -50,7 +53,7 @@ class Memory:
         return windows
 
 
-def hold_heap():
+def hold_heap() -> None:
     """Have the C library keep what temporary arrays leave behind: faulting it in again costs more than decoding it.
 
     glibc raises the size from which it asks the kernel for every block when a large block is freed.
@@ -58,7 +61,7 @@ def hold_heap():
     np.empty(31 << 20, "u1")
 
 
-def pair(high, low):
+def pair(high: Any, low: Any) -> Any:
     """Two columns of 32-bit words as one of 64 bits."""
     return high.astype("u8") << np.uint64(32) | low
 
@@ -70,7 +73,7 @@ class Index:
     and adds the row again. It never errs: same(rows, which) has the last word on every candidate.
     """
 
-    def __init__(self, capacity, columns):
+    def __init__(self, capacity: int, columns: int) -> None:
         bits = max(8, (2 * capacity).bit_length())
         salt = np.frombuffer(os.urandom(8 * (columns + 1)), "u8") | np.uint64(1)
         self.salt = [salt[place] for place in range(columns + 1)]
@@ -78,7 +81,7 @@ class Index:
         self.places = np.zeros((1 << bits) + PROBES, "i4")  # row + 1
         self._cells = memoryview(self.places)
 
-    def hash(self, columns):
+    def hash(self, columns: Tuple[Any, ...]) -> Any:
         """Where to look first for every key."""
         total = columns[0] * self.salt[0]
         for column, salt in zip(columns[1:], self.salt[1:]):
@@ -87,7 +90,7 @@ class Index:
         total *= self.salt[-1]
         return (total >> self.shift).astype("i8")
 
-    def find(self, places, same):
+    def find(self, places: Any, same: Callable[..., Any]) -> Any:
         """The row of every key, -1 where it is not known."""
         rows = self.places[places].astype("i8") - 1
         found = same(np.maximum(rows, 0), slice(None)) & (rows >= 0)
@@ -106,7 +109,7 @@ class Index:
         rows[missing] = -1
         return rows
 
-    def add(self, place, row):
+    def add(self, place: int, row: int) -> None:
         """Remember a row; when its places are all taken, one of them is given up."""
         cells = self._cells
         for step in range(PROBES):
@@ -115,7 +118,7 @@ class Index:
         cells[place + step] = row + 1
 
 
-def intervals(groups, bits):
+def intervals(groups: Any, bits: int) -> List[Tuple[int, int]]:
     """The prefixes of one family as [(first address, group number)], nested ones cut out of their parents."""
     prefixes = sorted((network << (bits - size), size, number)
                       for size, table in groups.prefixes[bits].items() for network, number in table.items())
@@ -142,7 +145,7 @@ class Prefixes:
 
     MIXED = -1
 
-    def __init__(self, groups):
+    def __init__(self, groups: Any) -> None:
         self.groups = groups
         four = intervals(groups, 32)
         self.starts4 = np.array([start for start, _number in four], "u4")
@@ -165,7 +168,7 @@ class Prefixes:
         self.starts6 = np.array([start for start, _number in six], "u8")
         self.groups6 = np.array([number for _start, number in six], "i4")
 
-    def find4(self, addresses):
+    def find4(self, addresses: Any) -> Any:
         """Groups of IPv4 addresses (uint32)."""
         out = self.blocks[addresses >> np.uint32(16)]
         mixed = np.flatnonzero(out < 0)
@@ -173,7 +176,7 @@ class Prefixes:
             out[mixed] = self.groups4[np.searchsorted(self.starts4, addresses[mixed], "right") - 1]
         return out
 
-    def find6(self, addresses):
+    def find6(self, addresses: Any) -> Any:
         """Groups of IPv6 addresses (two uint64 each, the upper halves first)."""
         high, low = addresses
         out = self.groups6[np.searchsorted(self.starts6, high, "right") - 1]

@@ -10,6 +10,7 @@ named in Datagram.errors, and everything before the fault counts.
 """
 
 import struct
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from . import packet
 
@@ -52,13 +53,13 @@ class Datagram:
 
     __slots__ = ("agent", "sub_agent", "sequence", "uptime", "samples", "unknown", "unknown_samples", "errors")
 
-    def __init__(self):
-        self.agent = None  # 16 bytes
+    def __init__(self) -> None:
+        self.agent: Optional[bytes] = None  # 16 bytes
         self.sub_agent = self.sequence = self.uptime = 0
-        self.samples = []
-        self.unknown = []  # tags of unknown records
-        self.unknown_samples = []  # tags of unknown samples
-        self.errors = []  # reasons, see ERRORS
+        self.samples: List[Sample] = []
+        self.unknown: List[int] = []  # tags of unknown records
+        self.unknown_samples: List[int] = []  # tags of unknown samples
+        self.errors: List[str] = []  # reasons, see ERRORS
 
 
 #: What can be wrong with a datagram.
@@ -77,9 +78,17 @@ class Sample:
     """One sample. words holds the named header fields; source is (class << 32 | index) for both formats."""
 
     __slots__ = ("kind", "tag", "words", "source", "start", "end", "records", "packet")
+    kind: str
+    tag: int
+    words: Dict[str, int]
+    source: int
+    start: int
+    end: int
+    records: List[Tuple[int, int, int]]  # (tag, first byte, end)
+    packet: Optional[packet.Packet]
 
 
-def decode(data, length=None):
+def decode(data: packet.Bytes, length: Optional[int] = None) -> "Datagram":
     """Decode the first length bytes of data (bytes, bytearray or memoryview)."""
     end = len(data) if length is None else length
     out = Datagram()
@@ -118,7 +127,7 @@ def decode(data, length=None):
     return out
 
 
-def read_sample(out, data, tag, start, end):
+def read_sample(out: "Datagram", data: packet.Bytes, tag: int, start: int, end: int) -> None:
     """Read the header of a sample at start and walk its records."""
     kind, names, layout = _HEADERS[tag]
     if start + layout.size > end:
@@ -152,7 +161,7 @@ def read_sample(out, data, tag, start, end):
         out.errors.append("records")
 
 
-def records(data, position, end, count):
+def records(data: packet.Bytes, position: int, end: int, count: int) -> Iterator[Tuple[Optional[int], int, int]]:
     """Yield (tag, first byte, end) for count records; (None, 0, 0) and stop where one does not fit."""
     for _unused in range(count):
         if position + 8 > end:
@@ -167,12 +176,12 @@ def records(data, position, end, count):
         yield tag, first, min(first + size, end)
 
 
-def tag_name(tag):
+def tag_name(tag: int) -> str:
     """The usual spelling of a tag: enterprise:format."""
     return "%d:%d" % (tag >> 12, tag & 0xFFF)
 
 
-def source_name(source):
+def source_name(source: int) -> str:
     """The spelling sFlow-RT uses for a data source: "3" for interface 3, "2.1" for class 2 index 1."""
     kind, index = source >> 32, source & 0xFFFFFFFF
     return "%d.%d" % (kind, index) if kind else "%d" % index
