@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from functools import lru_cache
@@ -22,6 +23,7 @@ import yaml
 from doc_blocks import REPO, Block, blocks
 
 COMMANDS = [(block, command) for block in blocks() if block.language == "console" for command in block.commands()]
+PLATFORMS = ("ubuntu18", "ubuntu20", "ubuntu22", "ubuntu24", "debian11", "debian12", "debian13")
 PROGRAMS = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 
@@ -149,3 +151,36 @@ def test_build_and_install_as_the_readme_says(tmp_path):
     run(*shlex.split(install), "--no-deps", cwd=clone, env=env)
     place = tmp_path / "home/.ansible/collections/ansible_collections/netviz/sflow"
     assert (place / "playbooks/site.yml").exists() and not (place / "tests").exists()
+
+
+def test_a_host_pulls(tmp_path):
+    """docs/automation-platform.md, as written but for the address and in check mode: this machine deploys itself."""
+    if os.geteuid() != 0:
+        pytest.skip("only root deploys itself")
+    (command,) = [command for _block, command in COMMANDS if command.startswith("ansible-pull")]
+    packages = tmp_path / "packages"
+    layout = [sys.executable, REPO / "tests/agent/packages.py", "--version", "2.1.25-4", "--out", packages, *PLATFORMS]
+    run(*layout)
+    repository = tmp_path / "sflow-inventory"
+    (repository / "inventory").mkdir(parents=True)
+    settings = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "hsflowd_collectors": [{"ip": "192.0.2.100"}],
+        "hsflowd_deb_file": f"{packages}/hsflowd-{{platform}}.deb",
+        "sflow_proof_url": "http://192.0.2.100:8008",
+        "sflow_proof_host": "localhost",
+    }
+    agents = {"sflow_agents": {"hosts": {socket.gethostname(): {}}}}
+    (repository / "inventory/hosts.yml").write_text(yaml.safe_dump({"all": {"vars": settings, "children": agents}}))
+    (repository / "site.yml").write_text("- import_playbook: netviz.sflow.site\n")
+    who = ["-c", "user.name=newcomer", "-c", "user.email=newcomer@example.net"]
+    for arguments in (["init", "-q"], ["add", "-A"], [*who, "commit", "-qm", "Inventory"]):
+        run("git", *arguments, cwd=repository)
+    command = command.replace("https://git.example.net/sflow-inventory.git", str(repository))
+    home = {"HOME": str(tmp_path / "home")}
+    done = run("sh", "-c", f"{command} --check", cwd=tmp_path, check=False, env=home)
+    if "is not there on the controller" in done.stdout:
+        pytest.skip("this machine is no platform of upstream's packages")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"Bring package, configuration and service into effect\] \*+\nchanged", done.stdout)

@@ -102,6 +102,13 @@ def test_the_migrated_variables_give_the_file_of_the_plain_role():
     assert render(plan["statements"]).split("\n", 1)[1] == plain
 
 
+def test_commands_within_a_sentence_are_targets():
+    targets = re.findall(r"^([a-z-]+):", (REPO / "Makefile").read_text(), re.M)
+    for page in PAGES:
+        for target in re.findall(r"`make ([\w-]+)[^`]*`", page.read_text()):
+            assert target in targets, f"{page}: make {target}"
+
+
 def test_pages_name_no_place_that_is_not_there():
     """Paths of the repository in backticks."""
     for page in PAGES:
