@@ -81,7 +81,7 @@ options:
       sampling:
         description:
           - The sampling rates, 1 in N each, that follow from its configuration. An interface may use any of them.
-          - Empty if they are not known, which leaves them unjudged. V([0\]) if it samples nothing on purpose.
+          - Empty if they are not known, which leaves them unjudged. V([0]) if it samples nothing on purpose.
         type: list
         elements: int
         default: []
