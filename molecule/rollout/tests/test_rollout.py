@@ -104,6 +104,20 @@ def test_a_wrong_collector_stops_at_the_canary_which_goes_back(host):
     assert verdicts(rows) == ALL_REPORT  # the canary too, as before
 
 
+def test_a_host_that_is_away_counts_and_is_in_the_table(host):
+    """Nothing listens on its port of ssh; its telemetry goes on."""
+    away = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "hsflowd_agent_ip": ADDRESS["rollout-4"]}
+    inventory = EPHEMERAL / "away.json"
+    inventory.write_text(json.dumps({"sflow_agents": {"hosts": {"rollout-4": away}}}))
+    before = {name: state(name) for name in HOSTS}
+    status, output, rows = play("site", "-i", str(inventory), "-e", "hsflowd_polling=4")
+    assert status != 0 and "Bring package" not in output
+    assert {name: row["outcome"] for name, row in rows.items()} == {**dict.fromkeys(HOSTS, "not reached"), "rollout-4": "unreachable"}
+    assert next(iter(rows)) == "rollout-4" and verdicts(rows) == ALL_REPORT
+    assert re.search(r"^rollout-4 .* unreachable  reporting ", output, re.M), output
+    assert {name: state(name) for name in HOSTS} == before
+
+
 def test_the_package_goes_back_with_the_configuration(host):
     before = files("rollout-1")
     status, _output, rows = play("site", "--limit", "rollout-1", "-e", OTHER_RELEASE, "-e", NOWHERE)
