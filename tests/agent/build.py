@@ -5,8 +5,8 @@
 
     python3 tests/agent/build.py --version 2.0.53-1 --platform ubuntu18 --arch amd64 --out DIR
 
-writes DIR/hsflowd-ubuntu18_2.0.53-1_amd64.deb and prints its path. Same input,
-same bytes. Standard library only: a .deb is an ar archive of two tar files.
+writes DIR/hsflowd-ubuntu18_2.0.53-1_amd64.deb and prints its path; several releases
+and platforms may be named. Same input, same bytes. Standard library only: a .deb is an ar archive of two tar files.
 """
 
 import argparse
@@ -268,21 +268,24 @@ def package(version, platform, arch):
 
 def main(arguments=None, quiet=False):
     parser = argparse.ArgumentParser(description="Build the stand-in hsflowd package.")
-    parser.add_argument("--version", required=True, help="release to stand in for, such as 2.0.53-1")
-    parser.add_argument("--platform", required=True, choices=sorted(FEATURES))
+    parser.add_argument("--version", required=True, nargs="+", help="releases to stand in for, such as 2.0.53-1")
+    parser.add_argument("--platform", required=True, nargs="+", choices=sorted(FEATURES))
     parser.add_argument("--arch", default="amd64", choices=sorted(elfso.MACHINES))
-    parser.add_argument("--out", required=True, help="directory for the .deb")
+    parser.add_argument("--out", required=True, help="directory for the .deb; {version} is filled in")
     options = parser.parse_args(arguments)
-    if not re.match(r"\d+\.\d+\.\d+(-\d+)?$", options.version):
-        parser.error("--version must look like 2.0.53-1, not %s" % options.version)
-    os.makedirs(options.out, exist_ok=True)
-    path = os.path.join(options.out, asset_name(options.version, options.platform, options.arch))
-    temporary = "%s.%d" % (path, os.getpid())  # several may build the same package at a time
-    with open(temporary, "wb") as handle:
-        handle.write(package(options.version, options.platform, options.arch))
-    os.replace(temporary, path)
-    if not quiet:
-        print(path)
+    for version in options.version:
+        if not re.match(r"\d+\.\d+\.\d+(-\d+)?$", version):
+            parser.error("--version must look like 2.0.53-1, not %s" % version)
+        directory = options.out.replace("{version}", version)
+        os.makedirs(directory, exist_ok=True)
+        for platform in options.platform:
+            path = os.path.join(directory, asset_name(version, platform, options.arch))
+            temporary = "%s.%d" % (path, os.getpid())  # several may build the same package at a time
+            with open(temporary, "wb") as handle:
+                handle.write(package(version, platform, options.arch))
+            os.replace(temporary, path)
+            if not quiet:
+                print(path)
 
 
 if __name__ == "__main__":

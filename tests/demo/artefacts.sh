@@ -7,11 +7,8 @@ cd "$(dirname "$0")/../.."
 
 arch=$(dpkg --print-architecture)
 platforms=(ubuntu18 ubuntu20 ubuntu22 ubuntu24 debian11 debian12 debian13)
-for version in 2.0.25-3 2.0.53-1 2.1.25-4; do
-  for platform in "${platforms[@]}"; do
-    python3 tests/agent/build.py --version "$version" --platform "$platform" --arch "$arch" --out ".cache/releases/v$version" >/dev/null
-  done
-done
+python3 tests/agent/build.py --version 2.0.25-3 2.0.53-1 2.1.25-4 --platform "${platforms[@]}" --arch "$arch" \
+  --out '.cache/releases/v{version}' >/dev/null
 packages() { # WHERE VERSION NAME
   python3 tests/agent/packages.py --given "$1" --version "$2" --arch "$arch" --out ".cache/packages/$3" "${platforms[@]}"
 }
