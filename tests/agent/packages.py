@@ -7,7 +7,8 @@
 
 writes DIR/hsflowd-PLATFORM.deb for every platform and says of each which it is. WHERE is a package, a directory of packages, or a
 pattern such as /srv/hsflowd-{platform}_2.0.53-1_amd64.deb; of several packages for one platform the newest is taken. The platform
-is read off the name, which must be upstream's unless the pattern says which part of it is the platform. Stand-ins are of the
+is read off the name, which is upstream's, or the pattern says which part of it is the platform; a single package with another name
+is taken for every platform. Stand-ins are of the
 release of the given packages where these are of one, else of --version.
 """
 
@@ -49,14 +50,16 @@ def given(where, arch="amd64"):
         found = [(name.group(1), path) for name, path in names if name and name.group(2) in SPELLINGS[arch]]
     else:
         name = ASSET.search(where)
-        if not name:
-            raise ValueError("%s does not say its platform, as hsflowd-PLATFORM_VERSION_ARCH.deb does" % where)
-        found = [(name.group(1), where)]
+        # A name of somebody's own says nothing about the platform; whoever gives one such file wants it taken everywhere.
+        found = [(name.group(1), where)] if name else [(each, where) for each in build.FEATURES]
     if not found:
         raise ValueError("there is no package for %s at %s" % (arch, where))
     newest = {}
-    for name, path in sorted(found, key=lambda pair: hsflowd_standin.version_key(release_of(pair[1]))):
-        newest[name] = path
+    try:
+        for name, path in sorted(found, key=lambda pair: hsflowd_standin.version_key(release_of(pair[1]))):
+            newest[name] = path
+    except subprocess.CalledProcessError:
+        raise ValueError("%s: not a package that dpkg-deb can read" % where) from None
     return newest
 
 

@@ -43,6 +43,12 @@ def test_a_file_is_for_its_platform(place):
     assert packages.given(path) == {"ubuntu18": path}
 
 
+def test_a_file_with_a_name_of_its_own_is_for_all(place, tmp_path):
+    path = tmp_path / "mine.deb"
+    path.write_bytes((place / "hsflowd-ubuntu18_2.0.53-1_amd64.deb").read_bytes())
+    assert set(packages.given(str(path)).values()) == {str(path)} and {"ubuntu18", "debian12"} < set(packages.given(str(path)))
+
+
 def test_nothing_is_given():
     assert packages.given("") == {} and packages.for_this_machine({}) is None
 
@@ -51,7 +57,7 @@ def test_nothing_is_given():
     "where, sentence",
     [
         ("nowhere", "there is nothing at"),
-        ("notes.deb", "does not say its platform"),
+        ("notes.deb", "not a package that dpkg-deb can read"),
         ("hsflowd-{platform}_9_amd64.deb", "there is no package for amd64"),
     ],
 )
