@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -16,6 +17,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--enable-unsafe-swiftshader",  # WebGL where there is no graphics card; the pages are our own
 ]
 
 
@@ -35,3 +37,13 @@ def launch():
             yield browser
         finally:
             browser.close()
+
+
+def until(condition, seconds=10.0):
+    """Whether the condition becomes true in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False

@@ -6,24 +6,13 @@
 from __future__ import annotations
 
 import re
-import socket
-import struct
-import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
 
-import browser
 import fake
 import pytest
+from browser import until
 from playwright.sync_api import expect
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    with browser.launch() as started:
-        yield started
 
 
 @pytest.fixture
@@ -37,36 +26,6 @@ def serve():
     yield start
     for server in servers:
         server.close()
-
-
-@pytest.fixture
-def show(chromium):
-    """Opens a page; the console must stay clean, but for what the test names."""
-    pages, faults, allowed = [], [], []
-
-    def start(url, width=1366, height=800, allow=(), **options):
-        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
-        page = context.new_page()
-        page.on("console", lambda message: message.type in ("error", "warning") and faults.append(message.text))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        allowed.extend(allow)
-        page.goto(url)
-        pages.append(page)
-        return page
-
-    yield start
-    for page in pages:
-        page.context.close()
-    assert [text for text in faults if not any(each in text for each in allowed)] == []
-
-
-def until(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def rows(page):
@@ -388,63 +347,18 @@ def test_text_has_contrast(serve, show, scheme):
 
 
 @pytest.mark.parametrize("token", ["", "0123456789abcdef"])
-def test_page_of_the_real_collector(show, tmp_path, token):
+def test_page_of_the_real_collector(collector, show, token):
     """The page, its headers and the answers as the collector itself gives them, without a token and with one."""
-
-    def free(kind):
-        with socket.socket(socket.AF_INET, kind) as sock:
-            sock.bind(("127.0.0.1", 0))
-            return sock.getsockname()[1]
-
-    udp, http = free(socket.SOCK_DGRAM), free(socket.SOCK_STREAM)
-    groups = tmp_path / "groups.json"
-    groups.write_text('{"INTERNET": ["0.0.0.0/0"], "SiteA": ["10.1.0.0/16"]}')
-    command = [sys.executable, "-m", "sflow_collector", "serve", "--udp-address", "127.0.0.1", "--udp-port", str(udp)]
-    command += ["--http-port", str(http), "--groups", str(groups), "--state-dir", str(tmp_path)]
+    url = collector(token)
+    page = show(url, allow=["401"] if token else [])
     if token:
-        (tmp_path / "token").write_text(token)
-        command += ["--token-file", str(tmp_path / "token")]
-    process = subprocess.Popen(command, cwd=fake.PACKAGE.parent)
-    url = f"http://127.0.0.1:{http}/"
-    try:
-
-        def up():
-            try:
-                return urllib.request.urlopen(url + "healthz", timeout=1).status == 200
-            except OSError:
-                return False
-
-        assert until(up, 15)
-        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        # An IPv4 TCP packet of 10.1.0.5 to 203.0.113.9 in an Ethernet frame, sampled 1 in 400, in a datagram of 192.0.2.9.
-        ip = struct.pack("!BBHHHBBH4s4s", 69, 0, 40, 0, 0, 64, 6, 0, bytes([10, 1, 0, 5]), bytes([203, 0, 113, 9]))
-        words = struct.unpack("!10H", ip)
-        checksum = sum(words)
-        checksum = ~((checksum & 0xFFFF) + (checksum >> 16)) & 0xFFFF
-        ip = ip[:10] + struct.pack("!H", checksum) + ip[12:]
-        frame = bytes(12) + b"\x08\x00" + ip + struct.pack("!HHIIBBHHH", 1234, 443, 0, 0, 80, 16, 0, 0, 0)
-        header = struct.pack("!4I", 1, 1000, 4, len(frame)) + frame + bytes(-len(frame) % 4)
-        for sequence in range(1, 61):
-            sample = (
-                struct.pack("!8I", sequence, 2, 400, sequence * 400, 0, 1, 2, 1)
-                + struct.pack("!2I", 1, len(header))
-                + header
-            )
-            datagram = struct.pack("!2I4s4I", 5, 1, bytes([192, 0, 2, 9]), 0, sequence, sequence * 1000, 1)
-            sender.sendto(datagram + struct.pack("!2I", 1, len(sample)) + sample, ("127.0.0.1", udp))
-        page = show(url, allow=["401"] if token else [])
-        if token:
-            with pytest.raises(urllib.error.HTTPError, match="401"):
-                urllib.request.urlopen(url + "fleet/json", timeout=5)
-            page.locator("#ask-token").fill(token)
-            page.keyboard.press("Enter")
-        expect(rows(page)).to_have_count(1, timeout=15_000)
-        expect(rows(page).first).to_contain_text("192.0.2.9")
-        page.goto(url + "#traffic")
-        expect(page.locator("#links button").first).to_contain_text("SiteA", timeout=15_000)
-        page.locator("#links button").first.click()
-        expect(page.locator("#drawer-body")).to_contain_text("203.0.113.9")
-        page.goto("about:blank")  # before the collector ends: the page would ask on
-    finally:
-        process.terminate()
-        process.wait(10)
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(url + "fleet/json", timeout=5)
+        page.locator("#ask-token").fill(token)
+        page.keyboard.press("Enter")
+    expect(rows(page)).to_have_count(1, timeout=15_000)
+    expect(rows(page).first).to_contain_text("192.0.2.9")
+    page.goto(url + "#traffic")
+    expect(page.locator("#links button").first).to_contain_text("SiteA", timeout=15_000)
+    page.locator("#links button").first.click()
+    expect(page.locator("#drawer-body")).to_contain_text("203.0.113.9")
