@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import struct
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import browser
@@ -45,9 +47,9 @@ def show(chromium):
 
 @pytest.fixture
 def collector(tmp_path):
-    """Starts a collector whose agent 192.0.2.9 has seen packets go from the group SiteA out; gives its URL. Ask for it before show:
+    """Starts a collector whose agent 192.0.2.9 sees packets go from the group SiteA out; gives its URL. Ask for it before show:
     a page asks on, and so has to end first."""
-    processes = []
+    processes, ended = [], threading.Event()
 
     def start(token=""):
         udp, http = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
@@ -61,15 +63,23 @@ def collector(tmp_path):
         processes.append(subprocess.Popen(command, cwd=fake.PACKAGE.parent))
         url = f"http://127.0.0.1:{http}/"
         assert browser.until(lambda: answers(url + "healthz"), 15)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            for sequence in range(1, 61):
-                sender.sendto(datagram(sequence), ("127.0.0.1", udp))
+        threading.Thread(target=send, args=(udp, ended)).start()
         return url
 
     yield start
+    ended.set()
     for process in processes:
         process.terminate()
         process.wait(10)
+
+
+def send(port: int, ended: threading.Event) -> None:
+    """Without an end, since the picture forgets traffic that has ended."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for sequence in itertools.count(1):
+            sender.sendto(datagram(sequence), ("127.0.0.1", port))
+            if ended.wait(0.05):
+                return
 
 
 def free_port(kind: int) -> int:
