@@ -152,6 +152,16 @@ def test_agents_that_speak_from_several_sources(seed):
     assert [trio[1].account.shared(agent, now) for agent in trio[1].account.agents.values()]
 
 
+def test_a_second_without_packets_ends_none():
+    """Between samples of packets there are seconds with nothing but counters, in the same batch."""
+    packets, counts = [gen.flow_sample([gen.raw_header(gen.frame("192.0.2.7", "198.51.100.7"))])], [gen.counter_sample([])]
+    datagrams = [(gen.datagram("192.0.2.%d" % agent, 1, samples, uptime=1000), SOURCES[0], T0 + seconds * 1000)
+                 for agent, (seconds, samples) in enumerate([(0, packets)] * 30 + [(90, counts)] * 30, 1)]
+    trio = both(datagrams)
+    assert_equal(trio)
+    assert trio[1].traffic.seconds
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_mutated(seed, tmp_path):
     choice = random.Random(seed)

@@ -785,8 +785,9 @@ class Pairs:
         ends = np.flatnonzero(np.append(seconds[1:] != seconds[:-1], True)) + 1  # times never go back
         of, begin = of[taken], 0
         for end in ends.tolist():
-            which = (of >= begin) & (of < end)
-            self._sum(int(seconds[begin]), numbers[which], frames[which], size[which])
+            which = np.flatnonzero((of >= begin) & (of < end))
+            if len(which):
+                self._sum(int(seconds[begin]), numbers[which], frames[which], size[which])
             begin = end
 
     def _numbers(self, dense: Any) -> Any:
