@@ -285,7 +285,7 @@ def test_workers_answer_like_one(serve, tmp_path, decoder):
     assert [pair["source"] for pair in pairs[1]] == [pair["source"] for pair in pairs[0]] != []
     assert all(service.json("/traffic/talkers/json?source=INTERNET&target=Private")["talkers"] for service in services)
     counts = [{line.split()[0]: line.split()[1] for line in service.get("/metrics")[1].decode().splitlines()
-               if "_total" in line and not line.startswith("#")} for service in services]
+               if "_total" in line and not line.startswith(("#", "process_"))} for service in services]
     assert counts[1] == counts[0]
     assert service.json("/analyzer/json")["memTotal"] > 3 * 5 << 20
     for each in senders.values():
@@ -432,3 +432,75 @@ def test_decode_prints_every_sample(tmp_path):
     assert {row["agent"] for row in rows} == {fleet.address(number) for number in range(10)}
     assert {row["rate"] for row in rows if row["sample"] == "flow"} == {400}
     assert len(subprocess.check_output(run, cwd=FILES).decode().splitlines()) == len(rows)
+
+
+@pytest.mark.parametrize("host, status", [
+    ("127.0.0.1:{port}", 200), ("[::1]:8008", 200), ("[2001:db8::1]", 200), ("203.0.113.7", 200), ("localhost:{port}", 200),
+    ("LocalHost.:80", 200), ("{own}:{port}", 200), ("watch.example.net", 200), ("watch.example.net:443", 200), ("", 200),
+    ("evil.example.com", 421), ("evil.example.com:{port}", 421), ("127.0.0.1.example.com", 421), ("localhost.example.com", 421),
+    ("[evil]:80", 421), ("1.2.3", 421), ("watch.example.net.evil.com", 421),
+])
+def test_only_names_of_this_host_are_answered(serve, host, status):
+    """A page from elsewhere whose name was made to lead here (DNS rebinding) reads nothing."""
+    service = serve("--http-names", "Watch.example.net")
+    host = host.format(port=service.http, own=socket.gethostname())
+    for path in "/fleet/json", "/":
+        answer, body = service.get(path, headers={"Host": host})
+        assert answer.status == status, body
+    assert status == 200 or (b"http_names" in body and body.count(b"\n") == 1)
+
+
+def test_watching_survives_the_service(serve):
+    """What --watch says while nobody answers, and that it goes on with the next service."""
+    service = serve()
+    watch = subprocess.Popen([sys.executable, "-u", "-m", "sflow_collector", "status", "--watch", "--url",
+                              "http://127.0.0.1:%d" % service.http], cwd=FILES, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, universal_newlines=True)
+    try:
+        assert "0 agents, 0 datagrams, 0 dropped by the kernel, 0 refused, 0 truncated" in watch.stdout.readline()
+        assert service.stop() == (0, "")
+        assert "127.0.0.1" in watch.stderr.readline()
+        again = serve("--http-port", str(service.http))
+        again.send(gen.datagram("192.0.2.1", 1))
+        again.until(1)
+        for line in iter(watch.stdout.readline, ""):
+            if line.startswith("1 agents, 1 datagrams"):
+                break
+        else:
+            raise AssertionError("it ended")
+    finally:
+        watch.kill()
+        watch.communicate()
+
+
+def test_status_repeats_what_the_service_refuses(serve, tmp_path):
+    (tmp_path / "token").write_text("s3cret\n")
+    service = serve("--token-file", str(tmp_path / "token"))
+    said = subprocess.run([sys.executable, "-m", "sflow_collector", "status", "--url", "http://127.0.0.1:%d" % service.http],
+                          cwd=FILES, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    assert said.returncode == 1 and "a token is needed" in said.stderr and "Traceback" not in said.stderr
+
+
+def test_a_worker_that_fails_during_a_save_ends_the_service_in_order(tmp_path, monkeypatch, capfd):
+    """The account that there is gets saved, and the log says what happened; systemd starts all of it anew."""
+    from sflow_collector import service, settings
+    monkeypatch.setattr(service, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(service.signal, "signal", lambda number, handler: None)
+    monkeypatch.setattr(service.signal, "set_wakeup_fd", lambda fd: None)
+    running = service.Service(settings.Settings(udp_address="127.0.0.1", udp_port=0, http_port=0, workers=2,
+                                                decoder="scalar", state_dir=str(tmp_path)))
+    alive, killed = running.workers.alive, []
+
+    def kill_after_the_look():
+        if alive() and not killed:
+            killed.append(running.workers.children[0])
+            os.kill(killed[0], signal.SIGKILL)
+            time.sleep(0.1)
+            return True
+        return alive()
+    running.workers.alive = kill_after_the_look
+    running.workers._taken = 0
+    assert running.run() == 1 and killed
+    said = capfd.readouterr().err
+    assert "workers: a worker does not answer" in said and "started anew" in said and "Traceback" not in said
+    assert (tmp_path / "account.json").exists()

@@ -13,6 +13,8 @@ import time
 
 from . import VERSION, account, capture, core, packet, settings, views, wire
 
+WATCH_SECONDS = 2
+
 
 def main(arguments=None):
     """Run a command; the exit status."""
@@ -221,39 +223,48 @@ def line_of(row):
 
 def run_status(options):
     """sflow-collector status"""
+    if not options.url.startswith(("http://", "https://")):
+        raise settings.SettingsError("%s: expected an http or https address" % options.url)
     headers = {}
     if options.token_file:
         headers["Authorization"] = "Bearer %s" % settings.Settings(token_file=options.token_file).token()
+    if not options.watch:
+        print_status(fetch_fleet(options.url, headers), options.json)
+        return 0
     while True:
-        document = fetch_fleet(options.url, headers)
-        if options.watch and sys.stdout.isatty():
-            sys.stdout.write("\033[2J\033[H")
-        if options.json:
-            sys.stdout.write(json.dumps(document) + "\n")
+        try:
+            document = fetch_fleet(options.url, headers)
+        except settings.SettingsError as error:  # it may be about to start again
+            sys.stderr.write("%s: %s\n" % (time.strftime("%H:%M:%S"), error))
         else:
-            print_fleet(document, sys.stdout)
-        sys.stdout.flush()
-        if not options.watch:
-            return 0
-        time.sleep(2)
+            if sys.stdout.isatty():
+                sys.stdout.write("\033[2J\033[H")
+            print_status(document, options.json)
+            sys.stdout.flush()
+        time.sleep(WATCH_SECONDS)
+
+
+def print_status(document, as_json):
+    """A /fleet/json as the table of the fleet, or as it came."""
+    if as_json:
+        sys.stdout.write(json.dumps(document) + "\n")
+    else:
+        print_fleet(document, sys.stdout)
 
 
 def fetch_fleet(url, headers):
-    """The whole /fleet/json of a collector, its pages joined."""
-    import urllib.error
-    import urllib.parse
+    """The whole /fleet/json of a collector, its pages joined; SettingsError says why there is none."""
+    import http.client
     import urllib.request
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise settings.SettingsError("%s: expected an http or https address" % url)
     document, offset = None, 0
     while True:
         address = "%s/fleet/json?offset=%d&limit=5000" % (url.rstrip("/"), offset)
-        request = urllib.request.Request(address, headers=headers)  # noqa: S310  the scheme is checked above
+        request = urllib.request.Request(address, headers=headers)  # noqa: S310  run_status checks the scheme
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  as above
                 page = json.loads(answer.read().decode("utf-8"))
-        except urllib.error.URLError as error:
-            raise settings.SettingsError("%s: %s" % (url, error)) from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise settings.SettingsError("%s: %s" % (url, refusal(error))) from None
         if document is None:
             document = page
         else:
@@ -261,6 +272,12 @@ def fetch_fleet(url, headers):
         offset += 5000
         if offset >= page["total"]:
             return document
+
+
+def refusal(error):
+    """Why there is no answer: the sentence that the collector sent with an error, else the error itself."""
+    said = error.read(1000).decode("utf-8", "replace").strip() if hasattr(error, "read") else ""
+    return "%s: %s" % (error, said) if said else str(error) or type(error).__name__
 
 
 COLUMNS = (("AGENT", "agent"), ("SUB", "sub_agent"), ("HOST", "host_name"), ("SEEN", "last_seen_ms"),
@@ -285,10 +302,12 @@ def print_fleet(document, stream):
     widths = [max(len(row[place]) for row in rows) for place in range(len(COLUMNS))]
     for row in rows if len(rows) > 1 else ():
         stream.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() + "\n")
-    own = document["collector"]
-    stream.write("%d agents, %d datagrams, %d dropped by the kernel, errors: %s\n" % (
-        document["total"], own["udp"]["datagrams"], own["udp"]["kernel_drops"],
-        ", ".join("%s %d" % item for item in sorted(own["errors"].items())) or "none"))
+    own, udp = document["collector"], document["collector"]["udp"]
+    stream.write("%d agents, %d datagrams, %d dropped by the kernel, %d refused, %d truncated, %d beyond the limit of "
+                 "agents, errors: %s\n" % (
+                     document["total"], udp["datagrams"], udp["kernel_drops"], udp["refused"], udp["truncated"],
+                     own["overflow_datagrams"],
+                     ", ".join("%s %d" % item for item in sorted(own["errors"].items())) or "none"))
 
 
 def _few(values):

@@ -67,7 +67,7 @@ class Service:
         token = settings.token()
         self.web = listen("TCP", settings.http_address, settings.http_port, lambda: web.Server(
             self.selector, self.api, settings.http_address, settings.http_port, token, log,
-            self.api.public))
+            self.api.public, settings.http_names))
 
     def problem(self):
         """What keeps the collector from its work, None when nothing does."""
@@ -135,7 +135,7 @@ class Service:
         """Once a second: drops, deadlines, the groups file, the saved state, the watchdog."""
         if self.workers:
             if not self.workers.alive():
-                log("a worker has ended; ending, so that all are started anew")
+                log("a worker has ended or does not answer; ending, so that all are started anew")
                 self.running, self.failed = False, True
                 return
         else:
@@ -165,10 +165,12 @@ class Service:
                 self.save_failed = status
         elif time.monotonic() >= self._next_save:
             self._next_save = time.monotonic() + SAVE_SECONDS
-            if self.workers:
-                self.workers.refresh(self.core)
             try:
+                if self.workers:
+                    self.workers.refresh(self.core)
                 self._child = state.save_in_child(self.core.account, self.settings.state_dir)
+            except workers.WorkerFailed as error:  # the next tick ends the service
+                log("workers: %s" % error)
             except OSError as error:
                 log("state: cannot fork: %s" % error.strerror)
 

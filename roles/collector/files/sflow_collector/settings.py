@@ -15,6 +15,8 @@ OPTIONS = {
     "udp_port": (int, wire.PORT, "UDP port"),
     "http_address": (str, "127.0.0.1", "address of the web interface"),
     "http_port": (int, 8008, "TCP port of the web interface"),
+    "http_names": (list, (), "name by which clients call this host, besides its own and its addresses; may be given "
+                             "several times"),
     "groups": (str, None, "groups.json: names and their CIDRs"),
     "max_agents": (int, account.MAX_AGENTS, "most agents in the account"),
     "allow": (list, (), "source network that may send; may be given several times; without it all may"),
@@ -71,7 +73,7 @@ def add_arguments(parser):
     for name, (kind, default, text) in OPTIONS.items():
         option = "--" + name.replace("_", "-")
         if kind is list:
-            parser.add_argument(option, action="append", metavar="CIDR", help=text)
+            parser.add_argument(option, action="append", metavar="CIDR" if name == "allow" else "NAME", help=text)
         elif isinstance(kind, tuple):
             parser.add_argument(option, choices=kind, help="%s (default: %s)" % (text, default))
         else:

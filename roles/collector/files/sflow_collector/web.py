@@ -11,6 +11,7 @@ import base64
 import collections
 import contextlib
 import hmac
+import ipaddress
 import selectors
 import socket
 import time
@@ -24,7 +25,7 @@ TOTAL_SECONDS = 300  # for the whole answer
 BUFFER = 1 << 16
 
 REASONS = {200: "OK", 302: "Found", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found",
-           405: "Method Not Allowed", 414: "URI Too Long", 431: "Request Header Fields Too Large",
+           405: "Method Not Allowed", 414: "URI Too Long", 421: "Misdirected Request", 431: "Request Header Fields Too Large",
            500: "Internal Server Error", 503: "Service Unavailable"}
 
 #: The page may load what this server gives, and nothing else; no other page may frame it.
@@ -88,6 +89,25 @@ def authorized(request, token):
     return hmac.compare_digest(given, token.encode("utf-8"))
 
 
+def own_names():
+    """Names by which a browser may call this host besides its addresses."""
+    name = socket.gethostname().lower()
+    return {"localhost", name, name.partition(".")[0]}
+
+
+def addressed(request, names):
+    """Whether the Host header, where there is one, is an address or one of the names. A page from elsewhere whose name
+    was made to lead here (DNS rebinding) sends the name of its own."""
+    host = request.headers.get("host", "").lower()
+    host = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    if not host or host.rstrip(".") in names:
+        return True
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        return True
+    return False
+
+
 class Connection:
     """One client: first its request is read, then the answer is written."""
 
@@ -106,12 +126,13 @@ class Connection:
 class Server:
     """Answers requests by answer(request) -> Response, on the sockets of a selector."""
 
-    def __init__(self, selector, answer, address, port, token=None, log=None, public=None):
+    def __init__(self, selector, answer, address, port, token=None, log=None, public=None, names=()):
         self.selector = selector
         self.answer = answer
         self.token = token
         self.public = public or (lambda path: False)  # whether a path is answered without the token
         self.log = log or (lambda text: None)
+        self.names = own_names() | {name.lower().rstrip(".") for name in names}
         self.connections = set()
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.listener = socket.socket(family, socket.SOCK_STREAM)
@@ -208,6 +229,9 @@ class Server:
         self._write(connection)
 
     def _respond(self, request):
+        if not addressed(request, self.names):
+            return Response(421, b"the Host header is a name that this collector does not go by: use an address of this host, "
+                                 b"or add the name to http_names (collector_http_names of the role)\n")
         if self.token and not self.public(request.path) and not authorized(request, self.token):
             return Response(401, b"a token is needed\n", headers=[
                 ("WWW-Authenticate", 'Basic realm="sflow-collector", charset="UTF-8"')])

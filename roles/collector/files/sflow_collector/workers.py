@@ -113,6 +113,7 @@ class Workers:
     def __init__(self, settings, plain):
         self.pipes, self.children = [], []
         self._taken, self._with_samples = -PICTURE_SECONDS, False
+        self.failed = False
         sockets = self._open(settings)
         self.port = sockets[0].getsockname()[1]
         for number, sock in enumerate(sockets):
@@ -153,17 +154,15 @@ class Workers:
         return sockets
 
     def alive(self):
-        """Whether every worker still runs."""
-        return not any(os.waitpid(child, os.WNOHANG)[0] for child in self.children)
+        """Whether every worker still runs and has answered so far."""
+        return not self.failed and not any(os.waitpid(child, os.WNOHANG)[0] for child in self.children)
 
     def refresh(self, collector, with_samples=False, force=False):
         """Put what all workers know into a collector, unless it has that already and it is fresh enough."""
         if (not force and time.monotonic() - self._taken < PICTURE_SECONDS
                 and self._with_samples >= with_samples):
             return
-        for pipe in self.pipes:
-            pipe.sendall(WITH_SAMPLES if with_samples else PLAIN)
-        pictures = [self._answer(pipe) for pipe in self.pipes]
+        pictures = self._pictures(WITH_SAMPLES if with_samples else PLAIN)
         self._taken, self._with_samples = time.monotonic(), with_samples
         collector.forget()
         account = collector.account
@@ -188,6 +187,16 @@ class Workers:
             if each["groups"] == collector.traffic.groups.names:
                 collector.traffic.from_plain(each["traffic"])
 
+    def _pictures(self, asked):
+        """What all workers answer. One that does not leaves the pipes out of step: there is no going on from that."""
+        try:
+            for pipe in self.pipes:
+                pipe.sendall(asked)
+            return [self._answer(pipe) for pipe in self.pipes]
+        except OSError as error:
+            self.failed = True
+            raise WorkerFailed("a worker does not answer: %s" % error) from None
+
     @staticmethod
     def _answer(pipe):
         def exactly(size):
@@ -198,13 +207,10 @@ class Workers:
                     raise WorkerFailed("a worker ended")
                 out += part
             return out
-        try:
-            size, = _LENGTH.unpack(exactly(_LENGTH.size))
-            if size > MAX_PICTURE:
-                raise WorkerFailed("a picture of %d bytes" % size)
-            return pickle.loads(bytes(exactly(size)))  # noqa: S301  it comes from our own child
-        except OSError as error:
-            raise WorkerFailed("a worker does not answer: %s" % error) from None
+        size, = _LENGTH.unpack(exactly(_LENGTH.size))
+        if size > MAX_PICTURE:
+            raise WorkerFailed("a picture of %d bytes" % size)
+        return pickle.loads(bytes(exactly(size)))  # noqa: S301  it comes from our own child
 
     def close(self):
         """Let the workers end."""
