@@ -347,6 +347,41 @@ def test_agents_are_bounded_and_known_ones_stay():
     assert account.overflow["datagrams"] == 451
 
 
+@pytest.mark.parametrize("decoder", ["reference", "scalar", "batch"])
+def test_agents_that_are_gone_are_forgotten_and_their_rows_used_again(decoder):
+    if decoder == "batch":
+        pytest.importorskip("numpy")
+    now, day = [T0], 24 * 3600 * 1000
+    options = dict(clock=lambda: now[0], max_agents=60, forget_ms=2 * day)
+    collector = core.Collector(**options) if decoder == "reference" else core.create(decoder, **options)
+    account = collector.account
+
+    def send(agents, sequence):
+        for number in agents:
+            data = gen.datagram("192.0.2.%d" % number, sequence, [
+                flow(source=(0, 7)), gen.counter_sample(gen.host_counters("host-%d" % number), sequence)])
+            collector.take(data, len(data), SOURCE, now[0])
+        collector.flush()
+        account.roll(now[0])
+
+    for sequence in range(1, 30):  # a third of the fleet is replaced every day, and one host stays
+        send([0] + list(range(sequence * 10, sequence * 10 + 20)) if sequence < 20 else [0], sequence)
+        now[0] += day
+    for _twice in range(2):
+        now[0] += accounts.MARK_MS
+        send([0], 30 + _twice)
+    rows = [json.loads(views.FleetRows(account, now[0]).row(agent)) for agent in account.by_number]
+    assert [(row["agent"], row["host_name"], row["datagrams"], row["lost"]) for row in rows] == [
+        ("192.0.2.0", "host-0", 31, 0)]
+    assert not sum(account.overflow.values()) and len(account.stream_rows) == 1
+    assert account.streams.used - len(account.streams.free) == 1 and account.streams.used <= 80  # of 201 agents
+    assert account.points.used - len(account.points.free) == 2
+    assert sum(account.kept.used) - sum(map(len, account.kept.free)) == 1
+    assert [agent.number for agent in account.by_number] == [0]
+    with pytest.raises(KeyError):
+        account.agents[views.parse_address("192.0.2.15"), 100000]
+
+
 def test_sources_and_points_of_an_agent_are_bounded():
     bench = Bench()
     for number in range(1, 40):

@@ -28,6 +28,7 @@ IDENTIFY_ONE_IN = 8  # counter samples of a host of which one is asked for the h
 IDENTITY_MS = 60000  # who a host says it is, when it says the same again, is written down this often
 IDENTITY_BYTES = 128  # the longest record about it that the batch decoder compares by itself
 DESCRIBE_MS = 60000  # how long the name and speed of a data source are taken as read
+FORGET_MS = 30 * 24 * 3600 * 1000  # an agent that is silent for so long is forgotten
 SHARED_MS = 300000  # two sources that interleave within this time share the agent address
 INTERVALS = 8  # polling intervals remembered per data source
 MIN_INTERVAL_MS = 100  # closer counter samples belong to the same poll
@@ -50,6 +51,7 @@ POINT_COLUMNS = ("agent:I source:Q rate:I rates:I*%d rate_changes:I pool:I drops
 SUMS = ("lost", "out_of_order", "duplicates", "restarts", "datagrams", "bytes", "flows", "counters", "discards")
 
 
+NOBODY = (1 << 64) - 1  # the source of a stream that is gone
 _HALVES = struct.Struct(">QQ")
 _NAMELESS = (None, None, 0)
 
@@ -77,8 +79,10 @@ class Agent:
 class Account:
     """All agents. now is given with every call: the clock in service, the capture's time in a replay."""
 
-    def __init__(self, max_agents: int = MAX_AGENTS) -> None:
+    def __init__(self, max_agents: int = MAX_AGENTS, forget_ms: int = FORGET_MS) -> None:
         self.max_agents = max_agents
+        self.forget_ms = forget_ms
+        self._forgotten: List[Agent] = []  # by the last roll(); an answer on its way may still hold them
         self.agents: Dict[Tuple[bytes, int], Agent] = {}  # (address, sub-agent) -> Agent
         self.by_number: List[Agent] = []
         self.restarted: Optional[Agent] = None  # the agent that advance() found to have restarted, for renew()
@@ -443,9 +447,44 @@ class Account:
         self.marked = [self.marked[1], now]
 
     def roll(self, now: int) -> None:
-        """Make a mark when it is time for one; to be called now and then."""
+        """Make a mark and forget who is gone when it is time for it; to be called now and then, between datagrams."""
         if now - self.marked[1] >= MARK_MS:
             self.mark(now)
+            self._clear_rows()
+            last = self.streams.last
+            for agent in [agent for agent in self.by_number
+                          if all(now - last[row] > self.forget_ms for _source, row in agent.streams)]:
+                self._forget(agent)
+
+    def _forget(self, agent: "Agent") -> None:
+        """Take an agent out of the account. Nobody finds its rows any more; they are cleared with the next roll()."""
+        streams, points = self.streams, self.points
+        del self.agents[agent.address, agent.sub_agent]
+        for source, row in agent.streams:
+            del self.stream_rows[source, agent.address, agent.sub_agent]
+            streams.source_high[row] = streams.source_low[row] = NOBODY
+        for point in agent.points.values():
+            points.agent[point] = NOBODY & sequence.MASK
+        last = self.by_number.pop()
+        if last is not agent:  # the numbers stay without gaps
+            last.number = agent.number
+            self.by_number[last.number] = last
+            for _source, row in last.streams:
+                streams.agent[row] = last.number
+            for point in last.points.values():
+                points.agent[point] = last.number
+        self.moves += 1
+        self._forgotten.append(agent)
+
+    def _clear_rows(self) -> None:
+        for agent in self._forgotten:
+            for _source, row in agent.streams:
+                self.streams.give_back(row)
+            for point in agent.points.values():
+                self.kept.drop(point)
+                self.names.pop(point, None)
+                self.points.give_back(point)
+        self._forgotten = []
 
     # What a view asks.
 

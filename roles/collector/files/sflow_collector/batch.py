@@ -696,7 +696,11 @@ class _Batch:
         fresh = np.flatnonzero(self.decoder.points.kept[point] == 0)
         kinds = np.searchsorted(_KEPT_SIZES, size[fresh])
         for kind, slots in enumerate(store.slots):
-            chosen = point[fresh[kinds == kind][:slots - store.used[kind]]]
+            chosen = point[fresh[kinds == kind]]
+            again = store.free[kind][:len(chosen)]  # slots that were given back
+            del store.free[kind][:len(chosen)]
+            self.decoder.points.kept[chosen[:len(again)]] = kind << kept.CLASS_SHIFT | np.array(again, "u4")
+            chosen = chosen[len(again):][:slots - store.used[kind]]
             self.decoder.points.kept[chosen] = (kind << kept.CLASS_SHIFT | store.used[kind] + 1) + np.arange(len(chosen))
             store.used[kind] += len(chosen)
 

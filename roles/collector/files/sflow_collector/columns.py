@@ -32,6 +32,7 @@ class Table:
     def __init__(self, capacity: int, text: str) -> None:
         self.capacity = capacity
         self.used = 0
+        self.free: List[int] = []  # rows that were given back
         self.layout = columns(text)
         self.buffers: Dict[str, mmap.mmap] = {}
         for name, code, width in self.layout:
@@ -45,10 +46,20 @@ class Table:
 
     def add(self) -> Optional[int]:
         """The number of a fresh row, all zero; None when the table is full."""
+        if self.free:
+            return self.free.pop()
         if self.used >= self.capacity:
             return None
         self.used += 1
         return self.used - 1
+
+    def give_back(self, number: int) -> None:
+        """Empty a row, so that add() may hand it out again."""
+        for name, _code, width in self.layout:
+            column = getattr(self, name)
+            for place in range(number * width, (number + 1) * width):
+                column[place] = 0
+        self.free.append(number)
 
     def row(self, number: int) -> Dict[str, Any]:
         """The values of one row by name; columns wider than one are lists."""

@@ -37,9 +37,10 @@ class Collector:
     decoder_reason = "asked for"
 
     def __init__(self, max_agents: int = account.MAX_AGENTS, groups_path: Optional[str] = None,
-                 window_s: int = traffic.WINDOW_S, clock: Any = None, max_volume: int = 100000) -> None:
+                 window_s: int = traffic.WINDOW_S, clock: Any = None, max_volume: int = 100000,
+                 forget_ms: int = account.FORGET_MS) -> None:
         self.clock = clock or Clock()
-        self.account = account.Account(max_agents)
+        self.account = account.Account(max_agents, forget_ms)
         self.groups_file = groups.GroupsFile(groups_path)
         self.traffic = traffic.Traffic(self.groups_file.groups, window_s)
         self.max_volume = max_volume
@@ -73,7 +74,7 @@ class Collector:
 
     def forget(self) -> None:
         """Begin with an empty account."""
-        self.account = account.Account(self.account.max_agents)
+        self.account = account.Account(self.account.max_agents, self.account.forget_ms)
 
     def poll_groups(self) -> Any:
         """Follow the groups file; the problem when it has just become unusable, else None."""

@@ -8,7 +8,7 @@ The batch decoder copies into the same slots. When a size has no slot left, its 
 """
 
 import mmap
-from typing import Any, Tuple
+from typing import Any, List, Tuple
 
 from . import packet
 
@@ -28,6 +28,7 @@ class KeptSamples:
         self.points = points
         self.slots = [budget // (2 * size) for size, budget in zip(SIZES, BUDGETS)]
         self.used = [0] * len(SIZES)
+        self.free: List[List[int]] = [[] for _size in SIZES]  # slots that were given back
         self.arenas = [mmap.mmap(-1, slots * 2 * size) for slots, size in zip(self.slots, SIZES)]
         self.views = [memoryview(arena) for arena in self.arenas]
 
@@ -52,11 +53,20 @@ class KeptSamples:
         """A free slot for samples of a size, 0 when there is none."""
         for number, fits in enumerate(SIZES):
             if size <= fits:
+                if self.free[number]:
+                    return number << CLASS_SHIFT | self.free[number].pop()
                 if self.used[number] >= self.slots[number]:
                     return 0
                 self.used[number] += 1
                 return number << CLASS_SHIFT | self.used[number]
         return 0
+
+    def drop(self, point: int) -> None:
+        """Give back the slot of a data source."""
+        where = self.points.kept[point]
+        if where:
+            self.free[where >> CLASS_SHIFT].append(where & SLOT)
+            self.points.kept[point] = 0
 
     def _begin(self, where: int, half: int) -> Tuple[int, memoryview]:
         number = where >> CLASS_SHIFT

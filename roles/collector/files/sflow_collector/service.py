@@ -11,7 +11,7 @@ import sys
 import time
 
 from . import api, core, state, systemd, udp, web, workers
-from .settings import SettingsError
+from .settings import DAY_MS, SettingsError
 
 TICK_SECONDS = 1.0
 SAVE_SECONDS = 60
@@ -37,7 +37,7 @@ class Service:
     def __init__(self, settings):
         self.settings = settings
         options = dict(max_agents=settings.max_agents, groups_path=settings.groups, window_s=settings.window_seconds,
-                       max_volume=settings.max_volume)
+                       max_volume=settings.max_volume, forget_ms=settings.forget_days * DAY_MS)
         self.core = core.create(settings.decoder, **options)
         if settings.workers > 1:  # they decode; this process only puts together what they know
             decoder, self.core = self.core.decoder, core.Collector(**options)

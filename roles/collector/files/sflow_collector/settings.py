@@ -9,6 +9,7 @@ import json
 
 from . import account, traffic, wire
 
+DAY_MS = 24 * 3600 * 1000
 #: name: (type, default, help). The command line writes them with dashes, the file with underscores or dashes.
 OPTIONS = {
     "udp_address": (str, "::", "address to receive on; :: takes IPv4 too"),
@@ -19,6 +20,7 @@ OPTIONS = {
                              "several times"),
     "groups": (str, None, "groups.json: names and their CIDRs"),
     "max_agents": (int, account.MAX_AGENTS, "most agents in the account"),
+    "forget_days": (int, account.FORGET_MS // DAY_MS, "days after which a silent agent is forgotten"),
     "allow": (list, (), "source network that may send; may be given several times; without it all may"),
     "state_dir": (str, None, "folder where the account survives a restart"),
     "receive_buffer_bytes": (int, 64 << 20, "receive buffer to ask the kernel for"),
@@ -28,7 +30,7 @@ OPTIONS = {
     "max_volume": (int, 100000, "frames per second at which the picture is full"),
     "window_seconds": (int, traffic.WINDOW_S, "seconds over which rates are smoothed"),
 }
-RANGES = {"udp_port": (0, 65535), "http_port": (0, 65535), "max_agents": (1, 1 << 20), "workers": (1, 64),
+RANGES = {"forget_days": (1, 3650), "udp_port": (0, 65535), "http_port": (0, 65535), "max_agents": (1, 1 << 20), "workers": (1, 64),
           "receive_buffer_bytes": (4096, 1 << 30), "max_volume": (1, 1 << 40), "window_seconds": (1, 300)}
 
 

@@ -21,6 +21,7 @@ import struct
 import time
 
 from . import core, state, udp
+from .settings import DAY_MS
 
 PICTURE_SECONDS = 2.0  # a picture is good for so long
 ANSWER_SECONDS = 30
@@ -54,7 +55,8 @@ def run_worker(settings, sock, pipe, plain):
         signal.signal(number, signal.SIG_IGN)  # the parent says when to stop, by closing the pipe
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     collector = core.create(settings.decoder, max_agents=-(-settings.max_agents // settings.workers),
-                            groups_path=settings.groups, window_s=settings.window_seconds)
+                            groups_path=settings.groups, window_s=settings.window_seconds,
+                            forget_ms=settings.forget_days * DAY_MS)
     state.from_plain(plain, collector.account)
     for _mark in range(2):  # what is restored is not recent
         collector.account.mark(collector.clock())
