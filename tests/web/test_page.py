@@ -71,6 +71,22 @@ def test_worst_agents_come_first_with_words(serve, show):
     expect(page.locator("#said")).to_contain_text("1 silent, 1 stale")
 
 
+def test_loss_is_that_of_late_where_the_collector_tells(serve, show):
+    agents = [
+        fake.agent(1, host_name="healed", datagrams=900, lost=100, recent=dict(seconds=450.0, datagrams=90, lost=0)),
+        fake.agent(2, host_name="worse", datagrams=99000, lost=10, recent=dict(seconds=450.0, datagrams=90, lost=10)),
+    ]
+    page = show(serve(agents=agents).url)
+    expect(rows(page)).to_have_count(2)
+    assert [[row.locator("td").nth(place).inner_text().split()[-1] for place in (0, 1)] for row in rows(page).all()] == [
+        ["losing", "worse"],
+        ["reporting", "healed"],
+    ]
+    rows(page).nth(0).click()
+    expect(page.locator("#drawer-body")).to_contain_text("10 of 100 datagrams of the last 8 min did not arrive (10 %).")
+    expect(page.locator("#drawer-body")).to_contain_text("10 lost")
+
+
 def test_an_agent_that_falls_silent_is_shown_without_a_reload(serve, show):
     agents = [fake.agent(number) for number in range(3)]
     server = serve(agents=agents)

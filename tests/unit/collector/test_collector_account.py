@@ -160,7 +160,7 @@ def test_sample_numbers(kind, order, lost, duplicate, late, tmp_path):
         bench.send(sequence, [KINDS[kind](number)])
 
     def found(collector):
-        row = views.agents_row(collector.account, collector.account.by_number, T0)
+        row, = json.loads(b"".join(views.agents(collector, ())).decode("ascii")).values()
         return [row["sFlow%s%sSamples" % (kind, name)] for name in ("", "Lost", "Duplicate", "OutOfOrder")]
     assert found(bench.core) == [len(order), lost, duplicate, late]
     state.save(bench.core.account, str(tmp_path))
@@ -169,6 +169,20 @@ def test_sample_numbers(kind, order, lost, duplicate, late, tmp_path):
     for sequence, number in enumerate([order[-1] + 5000, order[-1] + 5002], 1):  # the time between is not known
         again.send(sequence, [KINDS[kind](number)])
     assert found(again.core) == [len(order) + 2, lost + 1, duplicate, late]
+
+
+def test_sub_agents_are_one_row_of_agents_json():
+    bench = Bench()
+    for sequence in (1, 2, 4):
+        bench.send(sequence, [KINDS["Flow"](sequence), KINDS["Counter"](sequence)])
+    for sequence in (1, 3):
+        bench.send(sequence, [KINDS["Flow"](sequence)], sub_agent=7, source=OTHER)
+    rows = json.loads(b"".join(views.agents(bench.core, ())).decode("ascii"))
+    row = rows.pop("192.0.2.1")
+    assert not rows and row["sFlowDatagramSource"] == ["192.0.2.1", "192.0.2.99"]
+    assert (row["sFlowDatagramsReceived"], row["sFlowDatagramsLost"]) == (5, 2)
+    assert (row["sFlowFlowSamples"], row["sFlowFlowLostSamples"], row["sFlowFlowDatasources"]) == (5, 2, 2)
+    assert (row["sFlowCounterSamples"], row["sFlowCounterLostSamples"], row["sFlowCounterDatasources"]) == (3, 1, 1)
 
 
 def test_two_hosts_with_one_agent_address():

@@ -35,6 +35,7 @@ def address_text(address):
     return socket.inet_ntop(socket.AF_INET6, address)
 
 
+@functools.lru_cache(1 << 15)
 def java_text(address):
     """An address as sFlow-RT spells it: IPv6 without compression, 2001:db8:0:0:0:0:0:9."""
     if address.startswith(wire.MAPPED):
@@ -179,47 +180,63 @@ class FleetRows:
 
 def agents(core, texts):
     """/agents/json: one row per agent address, its sub-agents together."""
-    now = core.clock()
     by_address = {}
     for agent in select(core.account, texts):
         by_address.setdefault(agent.address, []).append(agent)
+    row, rows = AgentsRows(core.account, core.clock()).row, list(by_address.items())
     yield b"{"
-    rows = list(by_address.items())
     for start in range(0, len(rows), PIECE):
-        piece = {java_text(address): agents_row(core.account, members, now)
-                 for address, members in rows[start:start + PIECE]}
-        yield (b"," if start else b"") + dumps(piece)[1:-1]
+        piece = ",".join([row(address, members) for address, members in rows[start:start + PIECE]])
+        yield ((("," if start else "") + piece).encode("ascii"))
     yield b"}"
 
 
-def agents_row(account, members, now):
-    """The figures of one agent address."""
-    streams, points = account.streams, account.points
-    rows = [(source, row) for agent in members for source, row in agent.streams]
-    latest = max((row for _source, row in rows), key=lambda row: streams.last[row])
-    sums = [account.sums(agent) for agent in members]
-    total = {name: sum(each[name] for each in sums) for name in sums[0]}
-    sources = [point for agent in members for point in agent.points.values()]
-    out = {
-        "sFlowDatagramSource": sorted({java_text(source) for source, _row in rows}),
-        "firstSeen": now - min(agent.first for agent in members), "lastSeen": now - streams.last[latest],
-        "uptime": streams.uptime[streams.life[latest]], "sFlowDatagramsReceived": total["datagrams"],
-        "sFlowDatagramsLost": max(0, total["lost"]), "sFlowDatagramsOutOfOrder": total["out_of_order"],
-        "sFlowDatagramsDuplicates": total["duplicates"],
-    }
-    for title, kind, seen in ("Flow", "flow", "flows"), ("Counter", "counter", "counters"), (
-            "Notification", "discard", "discards"):
-        name = "sFlow" + title
-        out[name + "Samples"] = total[seen]
-        if kind != "counter":
-            out[name + "Drops"] = sum(points.drops[point] for point in sources) if kind == "flow" else 0
-        counted = getattr(points, seen)
-        sending = [point for point in sources if counted[point]]
-        orders = [account.sample_order(kind, point) for point in sending]
-        for place, what in enumerate(("Lost", "Duplicate", "OutOfOrder")):
-            out["%s%sSamples" % (name, what)] = sum(order[place] for order in orders)
-        out[name + "Datasources"] = len(sending)
-    return out
+class AgentsRows:
+    """Rows of /agents/json as text, by a template as in FleetRows."""
+
+    KINDS = (("Flow", "flow", "flows"), ("Counter", "counter", "counters"), ("Notification", "discard", "discards"))
+    ROW = ('"%s":{"sFlowDatagramSource":[%s],"firstSeen":%d,"lastSeen":%d,"uptime":%d,"sFlowDatagramsReceived":%d,'
+           '"sFlowDatagramsLost":%d,"sFlowDatagramsOutOfOrder":%d,"sFlowDatagramsDuplicates":%d,' + ",".join(
+               '"sFlow{0}Samples":%d,{1}"sFlow{0}LostSamples":%d,"sFlow{0}DuplicateSamples":%d,'
+               '"sFlow{0}OutOfOrderSamples":%d,"sFlow{0}Datasources":%d'.format(
+                   title, "" if kind == "counter" else '"sFlow%sDrops":%%d,' % title)
+               for title, kind, _seen in KINDS) + "}")
+    SUMS = ("datagrams", "lost", "out_of_order", "duplicates", "flows", "counters", "discards")
+
+    def __init__(self, account, now):
+        self.account, self.now = account, now
+        self.sums = [getattr(account.streams, name) for name in self.SUMS]
+        self.seen = [getattr(account.points, seen) for _title, _kind, seen in self.KINDS]
+
+    def row(self, address, members):
+        """One agent address."""
+        streams, drops = self.account.streams, self.account.points.drops
+        if len(members) == 1 and len(members[0].streams) == 1 and not members[0].retired:
+            (source, latest), = members[0].streams
+            sources, sums = '"%s"' % java_text(source), [column[latest] for column in self.sums]
+        else:
+            rows = [item for agent in members for item in agent.streams]
+            latest = max((row for _source, row in rows), key=lambda row: streams.last[row])
+            sources = ",".join(sorted({'"%s"' % java_text(source) for source, _row in rows}))
+            totals = [self.account.sums(agent) for agent in members]
+            sums = [sum([each[name] for each in totals]) for name in self.SUMS]
+        points = [point for agent in members for point in agent.points.values()]
+        datagrams, lost, late, twice, flows, counters_seen, discards = sums
+        return self.ROW % (
+            (java_text(address), sources, self.now - min([agent.first for agent in members]), self.now - streams.last[latest],
+             streams.uptime[streams.life[latest]], datagrams, lost if lost > 0 else 0, late, twice,
+             flows, sum([drops[point] for point in points])) + self.orders(0, points)
+            + (counters_seen,) + self.orders(1, points) + (discards, 0) + self.orders(2, points))
+
+    def orders(self, number, points):
+        """(lost, duplicate, out of order, data sources) of the samples of a kind."""
+        seen, kind = self.seen[number], self.KINDS[number][1]
+        lost = twice = late = sending = 0
+        for point in points:
+            if seen[point]:
+                order = self.account.sample_order(kind, point)
+                lost, twice, late, sending = lost + order[0], twice + order[1], late + order[2], sending + 1
+        return lost, twice, late, sending
 
 
 def analyzer(core):

@@ -7,7 +7,7 @@
 import { get } from "./api.js";
 import { Fleet, MARKS } from "./fleet.js";
 import { CLASSES, Picture, total } from "./picture.js";
-import { VERDICTS, count, duration, percent, short } from "./verdicts.js";
+import { VERDICTS, count, duration, losses, percent, short } from "./verdicts.js";
 
 const PAGE = 1000; // agents in one question
 const ROUND_MS = 5000; // from the begin of one round through the fleet to the next
@@ -67,7 +67,8 @@ function openAgent(agent) {
       ["Last counters", ago(row.last_counter_ms)],
       ["Agent running for", duration(row.uptime_ms / 1000)],
       ["Restarts seen", count(row.restarts)],
-      ["Datagrams", `${count(row.datagrams)}, ${count(row.lost)} lost (${percent(agent.loss)}), ${count(row.out_of_order)} out of order, ${count(row.duplicates)} twice`],
+      ["Datagrams", `${count(row.datagrams)}, ${count(row.lost)} lost, ${count(row.out_of_order)} out of order, ${count(row.duplicates)} twice`],
+      ["Loss", `${percent(agent.loss)} ${losses(row)[2]}`],
       ["Samples", `${count(row.flow_samples)} flow, ${count(row.counter_samples)} counter, ${count(row.discard_samples)} discard`],
     ];
     $("drawer-body").replaceChildren(

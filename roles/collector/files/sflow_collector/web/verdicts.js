@@ -16,9 +16,15 @@ export function polling(row) {
   return seen.length ? Math.min(...seen) : null;
 }
 
+// [lost, sent, words for the time] of late, or since the agent was first seen where the collector does not tell.
+export function losses(row) {
+  const { seconds, datagrams, lost } = row.recent || row;
+  return [lost, datagrams + lost, row.recent ? `of the last ${duration(seconds)}` : "since it was first seen"];
+}
+
 export function lossPercent(row) {
-  const sent = row.datagrams + row.lost;
-  return sent ? (100 * row.lost) / sent : 0;
+  const [lost, sent] = losses(row);
+  return sent ? (100 * lost) / sent : 0;
 }
 
 // The verdict on a row of /fleet/json that was fetched `since` milliseconds ago: [index in VERDICTS, reason, advice].
@@ -40,8 +46,9 @@ export function judge(row, since) {
   if (counters > limit && (row.first_seen_ms + since) / 1000 > limit) {
     return [3, "Packets are sampled, but no counters arrive.", "On the host: grep -i polling /etc/hsflowd.conf /etc/hsflowd.auto"];
   }
-  if (row.lost >= MIN_LOST && lossPercent(row) > MAX_LOSS) {
-    return [4, `${count(row.lost)} of ${count(row.datagrams + row.lost)} datagrams did not arrive (${percent(lossPercent(row))}).`,
+  const [lost, sent, when] = losses(row);
+  if (lost >= MIN_LOST && lossPercent(row) > MAX_LOSS) {
+    return [4, `${count(lost)} of ${count(sent)} datagrams ${when} did not arrive (${percent(lossPercent(row))}).`,
       "Look for drops on the way (switches, MTU, firewall) and at the collector's own drops at the top of this page."];
   }
   return [5, "Its datagrams arrive as they should.", ""];
