@@ -217,9 +217,9 @@ def test_the_silent_host_is_named(host):
     inside("rollout-4", "systemctl stop hsflowd")
     try:
         began = time.time()
-        status, output, rows = play("verify")
+        status, output, rows = play("verify", "-e", "sflow_proof_timeout_seconds=120")
     finally:
         inside("rollout-4", "systemctl start hsflowd")
     assert status != 0 and verdicts(rows) == {**ALL_REPORT, "rollout-4": "silent"}
-    assert time.time() - began < 15, "nobody has to wait for what the host itself says"
+    assert time.time() - began < 60, "nobody has to wait for what the host itself says"
     assert re.search(r"^rollout-4 .* silent ", output, re.M)
