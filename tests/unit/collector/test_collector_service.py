@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -432,6 +433,59 @@ def test_decode_prints_every_sample(tmp_path):
     assert {row["agent"] for row in rows} == {fleet.address(number) for number in range(10)}
     assert {row["rate"] for row in rows if row["sample"] == "flow"} == {400}
     assert len(subprocess.check_output(run, cwd=FILES).decode().splitlines()) == len(rows)
+
+
+def decoded(tmp_path, *samples):
+    """What `decode` says of samples: as JSON, as lines."""
+    packet = gen.udp_frame("192.0.2.1", gen.datagram("192.0.2.1", 1, samples))
+    (tmp_path / "a.pcap").write_bytes(gen.pcap([(1700000000, packet)]))
+    run = [sys.executable, "-m", "sflow_collector", "decode", str(tmp_path / "a.pcap")]
+    answers = [subprocess.check_output(run + more, cwd=FILES).decode("ascii").splitlines() for more in (["--json"], [])]
+    return [json.loads(line, parse_constant=pytest.fail) for line in answers[0]], answers[1]
+
+
+def test_decode_prints_the_fields_of_records(tmp_path):
+    bytes64 = struct.pack(">QQ", 512, 1 << 40)
+    context = gen.string("shop") + gen.string("pay") + gen.string("currency=EUR")
+    records = [
+        gen.tcp_info(),
+        gen.tagged(2202, context + gen.string("") + bytes64 + gen.words(1500, 9)),
+        gen.tagged(2203, gen.string("web") + gen.string("GET") + gen.string("")),
+        gen.tagged(2204, gen.string("alice")), gen.tagged(2205, gen.string("b\u00f6b")),
+        gen.tagged(2206, gen.words(2, 1001) + gen.string("/a b") + b"".join(
+            gen.string(text) for text in ("h.example", "", "Mozilla/5.0 (X11)", "", "", "text/html")) + bytes64
+                   + gen.words(80, 404)),
+    ]
+    rows, lines = decoded(tmp_path, gen.flow_sample(records))
+    expected = dict(
+        tcp_direction="received", tcp_snd_mss=1448, tcp_rcv_mss=1448, tcp_unacked=0, tcp_lost=0, tcp_retrans=0,
+        tcp_pmtu=1500, tcp_rtt_us=300, tcp_rttvar_us=100, tcp_snd_cwnd=10, tcp_reordering=0, tcp_min_rtt_us=50,
+        app_name="shop", app_operation="pay", app_attributes="currency=EUR", app_status_text="", app_req_bytes=512,
+        app_resp_bytes=1 << 40, app_duration_us=1500, app_status="unavailable", app_parent_name="web",
+        app_parent_operation="GET", app_parent_attributes="", app_initiator="alice", app_target="b\u00f6b",
+        http_method="get", http_protocol=1001, http_uri="/a b", http_host="h.example", http_referer="",
+        http_useragent="Mozilla/5.0 (X11)", http_xff="", http_authuser="", http_mimetype="text/html", http_req_bytes=512,
+        http_resp_bytes=1 << 40, http_duration_us=80, http_status=404)
+    assert {name: value for name, value in rows[0].items() if name[:4] in ("tcp_", "app_", "http")} == expected
+    assert ' tcp_direction=received tcp_snd_mss=1448 ' in lines[0] and ' http_useragent="Mozilla/5.0 (X11)" ' in lines[0]
+    assert ' app_target="b\\u00f6b" ' in lines[0]
+
+
+def test_decode_prints_the_fields_of_counters(tmp_path):
+    rows, lines = decoded(tmp_path, gen.counter_sample([
+        gen.tagged(2202, gen.string("shop") + gen.words(*range(11))),
+        gen.tagged(2203, gen.words(7, 8) + struct.pack(">QQ", 1 << 33, 1 << 34) + gen.words(3, 4, 5, 6)),
+        gen.tagged(2206, gen.words(1, 2, 3, 4, 5)), gen.tagged(2201, gen.words(*range(15)))]),
+        gen.counter_sample([gen.tagged(2003, b"\x7f\xc0\0\0" + struct.pack(">f", 0.5))]),  # not a number, and cut
+        gen.flow_sample([gen.tagged(2209, gen.words(9, 1448)), gen.tagged(2204, gen.words(500) + b"cut!")]))
+    application, host, flow = rows
+    assert (application["app_name"], application["app_success"], application["app_unauthorized"]) == ("shop", 0, 10)
+    assert (application["app_user_time"], application["app_mem_max"], application["app_conn_max"]) == (7, 1 << 34, 6)
+    assert (application["workers_active"], application["req_dropped"]) == (1, 5)
+    assert (application["http_method_option"], application["http_status_other"]) == (0, 14)
+    assert "load_one" not in host and host["load_five"] == 0.5 and "load_fifteen" not in host
+    assert (flow["tcp_direction"], flow["tcp_snd_mss"]) == (9, 1448) and "app_initiator" not in flow
+    assert " app_name=shop app_success=0 " in lines[0]
 
 
 @pytest.mark.parametrize("host, status", [

@@ -7,11 +7,13 @@ import argparse
 import contextlib
 import gc
 import json
+import math
 import os
+import re
 import sys
 import time
 
-from . import VERSION, account, capture, core, packet, settings, views, wire
+from . import VERSION, account, capture, core, counters, packet, records, settings, views, wire
 
 WATCH_SECONDS = 2
 
@@ -170,13 +172,14 @@ def run_decode(options):
     """sflow-collector decode"""
     with _open(options.file) as stream:
         for time_ms, source, data in capture.datagrams(stream, options.port):
-            for row in sample_rows(time_ms, source, wire.decode(data)):
+            for row in sample_rows(time_ms, source, data):
                 sys.stdout.write((json.dumps(row) if options.json else line_of(row)) + "\n")
     return 0
 
 
-def sample_rows(time_ms, source, datagram):
+def sample_rows(time_ms, source, data):
     """One dict per sample of a datagram, or one that says why there is none."""
+    datagram = wire.decode(data)
     base = {"time": time_ms / 1000.0, "from": views.address_text(source)}
     if datagram.agent is None:
         return [dict(base, error=datagram.errors[0])]
@@ -192,6 +195,9 @@ def sample_rows(time_ms, source, datagram):
                 row[name] = sample.words[name]
         if sample.packet is not None:
             row.update(packet_fields(sample.packet))
+        said = counters.values(data, sample.records) if sample.kind == wire.COUNTERS else records.flow(data, sample.records)
+        row.update((name, value) for name, value in said.items()
+                   if not isinstance(value, float) or math.isfinite(value))  # JSON has no others
         rows.append(row)
     if datagram.errors or not rows:
         rows.append(dict(base, error=datagram.errors[0] if datagram.errors else "no samples"))
@@ -217,8 +223,13 @@ def _address(value):
 
 def line_of(row):
     """A row as text: name=value, lists joined."""
-    return " ".join("%s=%s" % (name, "/".join(value) if isinstance(value, list) else value)
+    return " ".join("%s=%s" % (name, "/".join(value) if isinstance(value, list) else _quoted(value))
                     for name, value in row.items())
+
+
+def _quoted(value):
+    """A value that stays one word."""
+    return value if not isinstance(value, str) or re.match('[!#-~]+$', value) else json.dumps(value)
 
 
 def run_status(options):

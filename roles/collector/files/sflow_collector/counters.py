@@ -3,15 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What counter samples say: a table of records and their fields, read only when somebody asks.
 
-FIELDS maps a record tag to its fields in order, written "name:code" with codes of the struct module ("s" is a
-string with its length in front, "u" a UUID). Fields that grow are marked "+": as metrics they become rates.
-Names are those sFlow-RT uses. A record longer than its fields is a newer edition; what follows is left alone.
+FIELDS is a table as records.py reads it. Fields that grow are marked "+": as metrics they become rates. Names are those
+sFlow-RT uses, where it is known how it calls them.
 """
 
 import math
 import struct
 
-from . import wire
+from . import records, wire
 
 HOST = 2 << 32 | 1  # the data source of a physical host, "2.1"
 
@@ -44,6 +43,15 @@ FIELDS = {
     2103: "vdisk_capacity:Q vdisk_allocation:Q vdisk_free:Q vdisk_rd_req+:I vdisk_rd_bytes+:Q vdisk_wr_req+:I "
           "vdisk_wr_bytes+:Q vdisk_errs+:I",
     2104: "vbytes_in+:Q vpkts_in+:I verrs_in+:I vdrops_in+:I vbytes_out+:Q vpkts_out+:I verrs_out+:I vdrops_out+:I",
+    2201: "http_method_option+:I http_method_get+:I http_method_head+:I http_method_post+:I http_method_put+:I "
+          "http_method_delete+:I http_method_trace+:I http_method_connect+:I http_method_other+:I http_status_1xx+:I "
+          "http_status_2xx+:I http_status_3xx+:I http_status_4xx+:I http_status_5xx+:I http_status_other+:I",
+    2202: "app_name:s app_success+:I app_other+:I app_timeout+:I app_internal_error+:I app_bad_request+:I "
+          "app_forbidden+:I app_too_large+:I app_not_implemented+:I app_not_found+:I app_unavailable+:I "
+          "app_unauthorized+:I",
+    2203: "app_user_time+:I app_system_time+:I app_mem_used:Q app_mem_max:Q app_fd_open:I app_fd_max:I app_conn_open:I "
+          "app_conn_max:I",
+    2206: "workers_active:I workers_idle:I workers_max:I req_delayed+:I req_dropped+:I",
 }
 
 MACHINE_TYPES = ("unknown", "other", "x86", "x86_64", "ia64", "sparc", "alpha", "powerpc", "m68k", "mips", "arm",
@@ -51,23 +59,11 @@ MACHINE_TYPES = ("unknown", "other", "x86", "x86_64", "ia64", "sparc", "alpha", 
 OS_NAMES = ("unknown", "other", "linux", "windows", "darwin", "hpux", "aix", "dragonfly", "freebsd", "netbsd",
             "openbsd", "osf", "solaris")
 TEXTS = {"machine_type": MACHINE_TYPES, "os_name": OS_NAMES}
-MAX_STRING = 255
 _WORD = struct.Struct(">I")
 _PAIR = struct.Struct(">II")
 
 
-def _compile(text):
-    """Fields as (struct or None, [(name, grows, code)]): runs of numbers are read by one struct."""
-    fields = []
-    for item in text.split():
-        name, _colon, code = item.partition(":")
-        fields.append((name.rstrip("+"), name.endswith("+"), code))
-    plain = all(code not in "su" for _name, _grows, code in fields)
-    layout = struct.Struct(">" + "".join(code for _name, _grows, code in fields)) if plain else None
-    return layout, fields
-
-
-_COMPILED = {tag: _compile(text) for tag, text in FIELDS.items()}
+_COMPILED = records.compiled(FIELDS)
 GROWING = {name: (1 << 64 if code == "Q" else 1 << 32)
            for _layout, fields in _COMPILED.values() for name, grows, code in fields if grows}
 
@@ -80,49 +76,16 @@ def _records(body):
         yield tag, start, end
 
 
-def _string(body, start, end):
-    """A counted string and the position behind it; (None, end) when it does not fit."""
-    if start + 4 > end:
-        return None, end
-    size, = _WORD.unpack_from(body, start)
-    if start + 4 + size > end:
-        return None, end
-    text = bytes(body[start + 4:start + 4 + min(size, MAX_STRING)]).decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "?" for c in text), start + 4 + ((size + 3) & ~3)
-
-
-def _read(tag, body, start, end, out):
-    """Read the fields of one record into out; a record that is cut short gives what it has."""
-    layout, fields = _COMPILED[tag]
-    if layout is not None and start + layout.size <= end:
-        for (name, _grows, _code), value in zip(fields, layout.unpack_from(body, start)):
-            out[name] = value
-        return
-    for name, _grows, code in fields:
-        if code == "s":
-            text, start = _string(body, start, end)
-            if text is None:
-                return
-            out[name] = text
-        elif code == "u":
-            if start + 16 > end:
-                return
-            out[name] = bytes(body[start:start + 16]).hex()
-            start += 16
-        else:
-            size = struct.calcsize(code)
-            if start + size > end:
-                return
-            out[name], = struct.unpack_from(">" + code, body, start)
-            start += size
-
-
 def read(body):
     """All values of a kept counter sample by name, as they came."""
+    return values(body, _records(body))
+
+
+def values(body, found):
+    """All values of the records (tag, first byte, end) of any counter sample, as they came."""
     out = {}
-    for tag, start, end in _records(body):
-        if tag in _COMPILED:
-            _read(tag, body, start, end, out)
+    for tag, start, end in found:
+        records.read(_COMPILED, tag, body, start, end, out)
     return out
 
 
@@ -139,7 +102,7 @@ def identity(body):
             break
         if tag == 2000:
             out = {}
-            _read(tag, body, start, min(start + size, end), out)
+            records.read(_COMPILED, tag, body, start, min(start + size, end), out)
             if "host_name" in out:
                 return body[start - 8:start + size], (out["host_name"], out.get("uuid", ""))
             break
@@ -151,7 +114,7 @@ def describe(body):
     out = {}
     for tag, start, end in _records(body):
         if tag in (1, 1005):
-            _read(tag, body, start, end, out)
+            records.read(_COMPILED, tag, body, start, end, out)
     return out.get("ifname"), out.get("ifspeed")
 
 
