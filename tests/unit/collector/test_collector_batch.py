@@ -12,7 +12,7 @@ import random
 import pytest
 import sflow_generator as gen
 from sflow_collector import account as accounts
-from sflow_collector import core, state, views
+from sflow_collector import core, learned, state, views
 from test_collector_hostile import mutate, seeds
 
 np = pytest.importorskip("numpy")
@@ -37,7 +37,8 @@ def both(datagrams, mapping=None, tmp_path=None, batches=(), **options):
             collector.take(data, len(data), source, now[0])
         if number in batches:
             trio[1].flush()
-    trio[1].flush()
+    for collector in trio:
+        collector.flush()
     return trio
 
 
@@ -168,6 +169,34 @@ def test_mutated(seed, tmp_path):
     datagrams = [(mutate(choice, choice.choice(seeds())) if choice.random() < 0.7 else choice.choice(seeds()),
                   choice.choice(SOURCES), T0 + number) for number in range(3000)]
     assert_equal(both(datagrams, gen.Fleet(1).mapping, tmp_path, max_agents=200, batches={1000}))
+
+
+def test_datagrams_that_lie_one_behind_another():
+    """What follows a datagram is not part of it, whatever its lengths say."""
+    choice = random.Random(4)
+    datagrams = [mutate(choice, choice.choice(seeds())) if choice.random() < 0.7 else choice.choice(seeds())
+                 for _number in range(4000)]
+    reference, fast = core.Collector(max_agents=200), core.create("scalar", max_agents=200)
+    data, begin = b"".join(datagrams) + bytes(8), 0
+    for number, each in enumerate(datagrams):
+        reference.receive(each, len(each), SOURCES[0], T0 + number)
+        fast.receive_at(data, begin, begin + len(each), SOURCES[0], T0 + number)
+        begin += len(each)
+    assert picture(fast) == picture(reference)
+    assert reference.account.errors["samples"] > 100 and fast._flows and fast._counters
+
+
+def test_learning_is_bounded(monkeypatch):
+    """Who sends other forms again and again costs no more memory, and no more learning than its datagrams allow."""
+    monkeypatch.setattr(learned, "MAX_HEADS", 50)
+    record = gen.raw_header(gen.frame("10.0.0.1", "10.0.0.2"))
+    datagrams = [(gen.datagram("192.0.2.1", number, [gen.flow_sample([
+        gen.tagged(5000 + number // 90, b"\0" * 4 * (number % 90)), record], number)]), SOURCES[0], T0 + number)
+        for number in range(1, 1500)]
+    trio = both(datagrams)
+    assert_equal(trio)
+    assert trio[2]._learned == learned.BUDGET + 14 and 0 < len(trio[2]._flows) <= 50
+    assert max(len(forms) for _size, forms in trio[2]._flows.values()) <= learned.MAX_FORMS
 
 
 def test_rates_and_data_sources_that_change():

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hostile input: whatever arrives, nothing is raised and nothing grows past its bound."""
 
+import io
 import random
 
 import pytest
 import sflow_generator as gen
-from sflow_collector import core, views
+from sflow_collector import capture, core, views
 
 hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies
@@ -73,6 +74,24 @@ def test_mutated_datagrams():
     assert account.datagrams == 20000 and len(account.agents) <= 200
     assert account.errors and account.points.used <= account.points.capacity
     ask_everything(collector)
+
+
+@pytest.mark.parametrize("piece", (1, 1000, 1 << 16))
+def test_mutated_frames(piece, monkeypatch):
+    """Payloads found where they lie are those that every frame alone has, wherever the pieces end that are read."""
+    monkeypatch.setattr(capture, "PART", piece)
+    choice, packets = random.Random(12), []
+    for number in range(60 if piece == 1 else 4000):
+        frame = bytearray(gen.udp_frame(choice.choice(("192.0.2.1", "2001:db8::1")), choice.choice(seeds())[:choice.randrange(300)]))
+        if choice.random() < 0.5:
+            frame[choice.randrange(min(48, len(frame)))] ^= 1 << choice.randrange(8)
+        packets.append((number, frame[:choice.randrange(len(frame))] if choice.random() < 0.2 else frame))
+    alone = [(1000 * number, capture.payload(1, bytes(frame), 6343)) for number, frame in packets]
+    expected = [(time_ms,) + found for time_ms, found in alone if found]
+    for write in gen.pcap, gen.pcapng:
+        assert list(capture.datagrams(io.BytesIO(write(packets)))) == expected
+        for _time, _source, data, _begin, end in capture.located(io.BytesIO(write(packets))):
+            assert len(data) >= end + len(capture.PAD)
 
 
 @hypothesis.given(st.binary(max_size=300))

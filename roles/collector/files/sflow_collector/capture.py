@@ -10,11 +10,15 @@ from .packet import TAGS
 
 MAX_FRAME = 1 << 20
 PIECE = 1 << 18  # bytes read at a time
+PART = 1 << 16  # the same where frames are taken one by one
+PAD = bytes(8)  # stands behind every frame: a decoder may look so far ahead
 MAGICS = {b"\xd4\xc3\xb2\xa1": ("<", 1000000), b"\xa1\xb2\xc3\xd4": (">", 1000000),
           b"\x4d\x3c\xb2\xa1": ("<", 1000000000), b"\xa1\xb2\x3c\x4d": (">", 1000000000)}
 PCAPNG = b"\x0a\x0d\x0d\x0a"
 #: Link type -> (where the protocol number stands, where the packet begins); None: raw IP.
 LINKS = {1: (12, 14), 113: (14, 16), 276: (0, 20), 12: None, 14: None, 101: None, 228: None, 229: None}
+#: Ethernet type and first byte of IP, total length, fragment, protocol, source, target port, length of UDP.
+_IPV4_BEHIND_ETHERNET = struct.Struct(">12x3sxH2xHxB2x4s6xHH")
 
 
 class CaptureError(ValueError):
@@ -23,14 +27,38 @@ class CaptureError(ValueError):
 
 def datagrams(stream, port=wire.PORT):
     """Yield (milliseconds, source address of 16 bytes, payload) of every datagram to the port."""
-    for time_ms, link, frame in frames(stream):
-        found = payload(link, frame, port)
+    for time_ms, source, data, begin, end in located(stream, port):
+        yield time_ms, source, data[begin:end]
+
+
+def located(stream, port=wire.PORT):
+    """Yield (milliseconds, source address of 16 bytes, data, begin, end) of every datagram to the port.
+
+    The payload lies in data between begin and end, and at least len(PAD) bytes follow it: what is decoded where it
+    lies need not be copied. The usual frame, IPv4 without options behind Ethernet, is recognised here.
+    """
+    usual = _IPV4_BEHIND_ETHERNET.unpack_from
+    for time_ms, link, data, begin, end in located_frames(stream):
+        if link == 1 and end - begin >= 42:
+            kind, total, fragment, protocol, address, to, length = usual(data, begin)
+            if (kind == b"\x08\x00\x45" and protocol == 17 and to == port and not fragment & 0x3FFF
+                    and 8 <= length == total - 20 <= end - begin - 34):
+                yield time_ms, wire.MAPPED + address, data, begin + 42, begin + 34 + length
+                continue
+        found = payload(link, data[begin:end], port)
         if found is not None:
-            yield (time_ms,) + found
+            source, body = found
+            yield time_ms, source, body + PAD, 0, len(body)
 
 
 def frames(stream):
     """Yield (milliseconds, link type, frame) of a capture."""
+    for time_ms, link, data, begin, end in located_frames(stream):
+        yield time_ms, link, data[begin:end]
+
+
+def located_frames(stream):
+    """Yield (milliseconds, link type, data, begin, end) of every frame; at least len(PAD) bytes follow it in data."""
     magic = stream.read(4)
     if magic == PCAPNG:
         return _pcapng(stream)
@@ -49,18 +77,23 @@ def _pcap(stream, order, unit):
     if head is None:
         return
     link = struct.unpack(order + "HHiIII", head)[5] & 0xFFFF
-    layout = struct.Struct(order + "IIII")
-    while True:
-        head = _exactly(stream, 16)
-        if head is None:
-            return
-        seconds, fraction, size, _original = layout.unpack(head)
-        if size > MAX_FRAME:
-            raise CaptureError("a frame of %d bytes" % size)
-        frame = _exactly(stream, size)
-        if frame is None:
-            return
-        yield seconds * 1000 + fraction * 1000 // unit, link, frame
+    unpack, per_unit = struct.Struct(order + "III").unpack_from, unit // 1000
+    piece, data = head, b""
+    while piece:
+        piece = stream.read(PART)
+        data += piece or PAD  # nothing follows the last frame
+        position, limit = 0, len(data) - len(PAD)
+        while position + 16 <= limit:
+            seconds, fraction, size = unpack(data, position)
+            if size > MAX_FRAME:
+                raise CaptureError("a frame of %d bytes" % size)
+            begin = position + 16
+            end = begin + size
+            if end > limit:
+                break
+            yield seconds * 1000 + fraction // per_unit, link, data, begin, end
+            position = end
+        data = data[position:]
 
 
 def _pcapng(stream):
@@ -89,7 +122,7 @@ def _pcapng(stream):
             number, high, low, captured = struct.unpack_from(order + "IIII", body)
             if number < len(interfaces) and captured <= len(body) - 20:
                 link, per_second = interfaces[number]
-                yield (high << 32 | low) * 1000 // per_second, link, body[20:20 + captured]
+                yield (high << 32 | low) * 1000 // per_second, link, body + PAD, 20, 20 + captured
         kind = _exactly(stream, 4)
         if kind is None:
             return

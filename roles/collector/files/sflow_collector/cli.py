@@ -134,9 +134,12 @@ def replay(collector, stream, port, clock):
     if hasattr(collector, "replay") and stream.seekable() and stream.peek(4)[:4] in capture.MAGICS:
         yield from collector.replay(capture.Blocks(stream), port, clock.set)
         return
-    for number, (time_ms, source, data) in enumerate(capture.datagrams(stream, port), 1):
-        clock.set(time_ms)
-        collector.take(data, len(data), source, clock.now)
+    now = -1
+    for number, (time_ms, source, data, begin, end) in enumerate(capture.located(stream, port), 1):
+        if time_ms > now:
+            clock.set(time_ms)
+            now = clock.now
+        collector.receive_at(data, begin, end, source, now)
         if not number & 0xFFF:
             yield number
 

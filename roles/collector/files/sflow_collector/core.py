@@ -60,12 +60,16 @@ class Collector:
             if sample.packet is not None:
                 self.traffic.add(sample.packet, sample.words["rate"], now)
 
+    def receive_at(self, data: bytes, begin: int, end: int, source: bytes, now: int) -> None:
+        """Take the datagram that lies in data between begin and end; capture.located() makes such data."""
+        self.take(data[begin:end], end - begin, source, now)
+
     def take(self, data: packet.Bytes, length: int, source: bytes, now: int) -> None:
         """Take one datagram now or with the next batch; flush() makes sure that it is accounted for."""
         self.receive(data, length, source, now)
 
     def flush(self) -> None:
-        """Account for everything received so far; the scalar decoder holds nothing back."""
+        """Account for everything received so far that a decoder holds back."""
 
     def usage(self) -> Tuple[float, int]:
         """(CPU seconds, largest resident memory in bytes) of everything that works for this collector."""

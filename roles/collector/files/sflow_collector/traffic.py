@@ -12,6 +12,7 @@ import socket
 
 from . import packet
 from .columns import SIZES, Table, columns
+from .groups import CACHE
 
 WINDOW_S = 10
 MAX_PAIRS = 16384  # pair keys in one second
@@ -31,6 +32,7 @@ class Traffic:
 
     def __init__(self, groups, window_s=WINDOW_S):
         self.groups = groups
+        self.pairs = {}  # source and target address in one -> pair key without the class, for those asked for lately
         self.window_s = window_s
         self.seconds = {}  # second -> {pair key: [frames, bytes]}
         self.current = None
@@ -43,6 +45,7 @@ class Traffic:
     def regroup(self, groups):
         """Take other groups: what was counted under the old numbers is forgotten."""
         self.groups = groups
+        self.pairs.clear()
         self.clear()
 
     def clear(self):
@@ -95,6 +98,16 @@ class Traffic:
         self.tally(self.second(now), key, rate, rate * sampled.frame_length)
         self.remember(now, key, sampled.protocol, sampled.version, rate, rate * sampled.frame_length, sampled.source,
                       sampled.target)
+
+    def pair(self, addresses):
+        """The pair key, without class and version, of a source and a target address in one piece of 8 or 32 bytes."""
+        key = self.pairs.get(addresses)
+        if key is None:
+            if len(self.pairs) >= CACHE:
+                self.pairs.clear()
+            half, find = len(addresses) // 2, self.groups.find
+            key = self.pairs[addresses] = pair_key(find(addresses[:half]), find(addresses[half:]), 0, 0)
+        return key
 
     def remember(self, now, key, protocol, version, frames, size, source, target):
         """Put a packet into the ring for the talkers."""
