@@ -129,6 +129,26 @@ def test_sources_that_are_not_allowed(serve, decoder):
     assert [row["agent"] for row in answer["agents"]] == ["192.0.2.2"] and answer["collector"]["udp"]["refused"] == 1
 
 
+def test_agents_are_chosen_by_their_metrics(serve):
+    service = serve()
+    for number, (name, cpus) in enumerate([("web-1", 2), ("web-2", 4), ("db-1", 4)], 1):
+        service.send(gen.datagram("192.0.2.%d" % number, 1, [gen.counter_sample([
+            gen.host_id(name), gen.tagged(2003, gen.words(0, 0, 0, 1, 2, cpus))])]))
+    service.until(3)
+
+    def chosen(query):
+        found = {row["agent"] for row in service.json("/dump/ALL/cpu_num/json?" + query)}
+        row, = service.json("/metric/ALL/sum:cpu_num/json?" + query)
+        assert row["metricN"] == len(found)
+        return sorted(int(address[-1]) for address in found)
+    for query, numbers in [
+            ("", [1, 2, 3]), ("host_name=web-1", [1]), ("host_name=web-1&host_name=db-1", [1, 3]), ("cpu_num=4", [2, 3]),
+            ("host_name=web*&cpu_num=4", [2]), ("host_name=*b.*", [1, 2, 3]), ("host_name=.*-1", [1, 3]),
+            ("host_name=web-1*web-1", []), ("host_name=w*-*1", [1]), ("host_name=web", []), ("nothing=1", []),
+            ("os_name=linux", [1, 2, 3]), ("os_name=windows", []), ("cpu_num=many", [])]:
+        assert chosen(query) == numbers, query
+
+
 def test_every_address_answers(serve):
     service, fleet = serve(), gen.Fleet(20)
     for _unused in range(2):

@@ -51,9 +51,9 @@ class Api:
         if parts[-1] == "json" and parts[0] == "metric" and len(parts) == 3:
             return self.json(views.metric(self.core, parts[1]))
         if parts[-1] == "json" and parts[0] == "metric" and len(parts) == 4:
-            return self.json(views.metric_rows(self.core, _split(parts[1]), _split(parts[2])[:64]))
+            return self.json(views.metric_rows(self.core, _split(parts[1]), _split(parts[2])[:64], request.query))
         if parts[-1] == "json" and parts[0] == "dump" and len(parts) == 4:
-            return self.json(views.dump(self.core, _split(parts[1]), _split(parts[2])))
+            return self.json(views.dump(self.core, _split(parts[1]), _split(parts[2]), request.query))
         return self.file(request)
 
     @staticmethod

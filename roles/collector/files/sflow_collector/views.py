@@ -255,14 +255,45 @@ def analyzer(core):
     }
 
 
-def _samples(core, texts):
-    """(agent, data source, time, values) of every kept counter sample of the agents asked for."""
+def _samples(core, texts, filters=None):
+    """(agent, data source, time, values) of every kept counter sample of the agents asked for; of agents that the filters
+    leave out the values are empty."""
     account = core.account
     for agent in select(account, () if texts == ["ALL"] else texts):
+        found = []
         for source, point in sorted(agent.points.items()):
             time, sample, before, sample_before = account.kept.get(point)
             if sample:
-                yield agent, source, time, counters.metrics(sample, sample_before, (time - before) / 1000.0)
+                found.append((source, time, counters.metrics(sample, sample_before, (time - before) / 1000.0)))
+        chosen = not filters or _chosen(filters, [values for _source, _time, values in found])
+        for source, time, values in found:
+            yield agent, source, time, values if chosen else {}
+
+
+def _chosen(filters, samples):
+    """Whether for each metric that the filters name one of the samples has one of the values."""
+    return all(any(name in values and fits(values[name], pattern) for values in samples for pattern in patterns)
+               for name, patterns in filters.items())
+
+
+def fits(value, pattern):
+    """Whether a value is a number or a text such as web-1, in which * and .* stand for anything. No regular expressions:
+    some take for ever."""
+    if not isinstance(value, str):
+        try:
+            return float(pattern) == value
+        except ValueError:
+            return False
+    first, *parts = pattern.replace(".*", "*").split("*")
+    if not parts:
+        return value == first
+    last, place = parts.pop(), len(first)
+    for part in parts:
+        found = value.find(part, place)
+        if found < 0:
+            return False
+        place = found + len(part)
+    return value.startswith(first) and value.endswith(last) and place + len(last) <= len(value)
 
 
 def metrics(core):
@@ -282,14 +313,14 @@ def metric(core, agent):
             for _agent, source, _time, values in _samples(core, [agent]) for name, value in values.items()}
 
 
-def dump(core, texts, names):
-    """/dump/{agents}/{metrics}/json: every single value, in pieces."""
+def dump(core, texts, names, filters=None):
+    """/dump/{agents}/{metrics}/json?{filters}: every single value, in pieces."""
     now = core.clock()
     yield b"["
     yield from _pieces(
         {"agent": java_text(agent.address), "dataSource": wire.source_name(source), "metricName": name,
          "metricValue": value, "lastUpdate": now - time}
-        for agent, source, time, values in _samples(core, texts)
+        for agent, source, time, values in _samples(core, texts, filters)
         for name, value in values.items() if names == ["ALL"] or name in names)
     yield b"]"
 
@@ -316,12 +347,12 @@ STATISTICS = {
 }
 
 
-def metric_rows(core, texts, wanted):
-    """/metric/{agents}/{metrics}/json: one row per metric, its values over all data sources brought together."""
+def metric_rows(core, texts, wanted, filters=None):
+    """/metric/{agents}/{metrics}/json?{filters}: one row per metric, its values over all data sources brought together."""
     now = core.clock()
     plain = {asked: asked.rpartition(":")[2] for asked in wanted}
     found = {asked: [] for asked in wanted}
-    for number, (agent, source, time, values) in enumerate(_samples(core, texts)):
+    for number, (agent, source, time, values) in enumerate(_samples(core, texts, filters)):
         for asked, name in plain.items():
             if name in values:
                 found[asked].append((values[name], now - time, agent, source))
