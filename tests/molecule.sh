@@ -27,7 +27,7 @@ run() { # SCENARIO [SUFFIX]
   echo "    passed in $((SECONDS - begun)) s"
 }
 
-# Scenario default on all other platforms, two at a time: the first has the collector too.
+# Scenario default on all other platforms, two at a time, each with the collector too.
 platforms() {
   local built
   tests/images/build.sh debian11 debian13 ubuntu2004 ubuntu2204 ubuntu2404 | tee .cache/images.log
@@ -35,7 +35,7 @@ platforms() {
   [ $((${#built[@]} % 2)) = 0 ] || built+=(debian12)
   set -- "${built[@]}"
   while [ $# -gt 0 ]; do
-    NETVIZ_COLLECTOR_IMAGE=$1 NETVIZ_AGENT_IMAGE=$2 run default "-$1-$2"
+    NETVIZ_COLLECTOR_IMAGE=$1 NETVIZ_AGENT_IMAGE=$2 NETVIZ_AGENT_GROUP=sflow_collector run default "-$1-$2"
     shift 2
   done
 }
