@@ -34,7 +34,7 @@ sys.path.insert(0, HERE)
 
 from workload import Template, Workload  # noqa: E402  found by the line above
 
-BUFFER = 4 << 20
+BUFFER = 32 << 20  # the kernel doubles it; what the collector has by default
 RMEM_MAX = "/proc/sys/net/core/rmem_max"
 RATES = tuple(range(20, 200, 20)) + tuple(range(200, 600, 40))  # thousand datagrams per second
 SECONDS = 2

@@ -21,12 +21,14 @@ from typing import Any, List
 
 import numpy
 
-from .udp import MAX_DATAGRAM, Pace
+from .udp import MAX_DATAGRAM, Pace, buffer_size
 from .vectors import Memory
 
 np: Any = numpy  # the types of its arrays differ from version to version
 
-SLOTS = 2048  # a batch that is decoded before the smallest usual receive buffer (4 MiB asked for) fills at full speed
+SLOTS = 2048  # a batch that is decoded before the smallest usual receive buffer (4 MiB asked for) fills at full speed,
+MANY_SLOTS = 4096  # and one for buffers of this size, which costs less per datagram
+LARGE_BUFFER = 32 << 20
 SLOT = 2112
 SPILL = MAX_DATAGRAM - SLOT
 NAME, CONTROL = 28, 64  # bytes for a sockaddr_in6, and for the time of arrival
@@ -51,8 +53,9 @@ def available() -> Any:
 class BatchReceiver:
     """Fills slots from a socket and has them decoded."""
 
-    def __init__(self, sock: "socket.socket", core: Any, allow: Any, slots: int = SLOTS) -> None:
+    def __init__(self, sock: "socket.socket", core: Any, allow: Any, slots: int = 0) -> None:
         self.sock, self.core, self.allow = sock, core, allow
+        slots = slots or (MANY_SLOTS if buffer_size(sock) >= LARGE_BUFFER else SLOTS)
         self.slots = slots
         self.pace = Pace(sock, 1.0)
         self.memory = Memory(slots * SLOT)

@@ -145,15 +145,15 @@ class AllowList:
 class Pace:
     """How long to leave the socket alone, so that a wake-up finds more than one datagram.
 
-    Little arrives: datagrams wait in the socket until an eighth of its buffer is full (looked at every few
+    Little arrives: datagrams wait in the socket until a quarter of its buffer is full (looked at every few
     milliseconds) or longest seconds have passed. Nothing arrives: the loop sleeps until something does.
     """
 
     def __init__(self, sock, longest):
         self.sock = sock
         self.longest = longest
-        self.full = buffer_size(sock) // 8
-        self.step = min(0.05, max(0.002, 6 * self.full / float(TRUESIZE * BURST_RATE)))
+        self.full = buffer_size(sock) // 4
+        self.step = min(0.05, max(0.002, 3 * self.full / float(TRUESIZE * BURST_RATE)))  # which the rest takes to fill
         self._waited_since = None
 
     def after(self, count, more):
