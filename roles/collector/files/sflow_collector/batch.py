@@ -14,7 +14,8 @@ So the loop is turned inside out: every step of the decoding is done for all dat
     the datagram, and moves on by its length. Datagrams stand sorted by their number of samples, so that those still in
     step are the first rows. What comes out is one position per sample, in order of arrival.
  4. Sample headers: one gather for all of them; plain and expanded formats differ only in which word is which.
- 5. Records, in lockstep again: known or unknown, and where the sampled packet begins.
+ 5. Records, in lockstep again: known or unknown, and where the sampled packet begins. Counter samples have many, but few
+    forms: where the records of one that was walked stand, the same are looked for in all others of its length.
  6. Packets: the Ethernet type says where IP begins, a gather there yields addresses and protocol. What is rare
     (IPv6 extension headers) is handed to the functions of packet.py, one by one.
  7. The account: figures that only count are summed per stream and per data source; a data source that does anything
@@ -36,12 +37,13 @@ from .vectors import Index, Memory, Prefixes, hold_heap, pair
 
 np: Any = numpy  # the types of its arrays differ from version to version
 
-SAMPLE_WORDS = 13  # tag, length and the longest sample header
+SAMPLE_WORDS = 15  # tag, length and the longest sample header, tag and length of the first record
 LOCKSTEP = 32  # lockstep over samples or records ends after so many steps,
 FEW = 16  # or when fewer datagrams than this are left; the rest is walked one by one
 SMALL = 24  # so few datagrams are decoded one by one: numpy's calls would cost more
 GATHER = 8192  # datagrams in one batch where they do not come in slots of their own,
 GATHER_BYTES = 3 << 20  # and their bytes
+MAX_FORMS = 256  # forms of counter samples that are remembered
 MAX_DENSE = 1 << 22  # largest table from pair of groups to its small number
 
 _UNKNOWN, _KNOWN, _PACKET = 0, 1, 2
@@ -91,6 +93,7 @@ class BatchDecoder:
         self.stream_scratch = np.empty(account.streams.capacity, "i4")
         self.point_scratch = np.empty(account.points.capacity, "i4")
         self.pairs = Pairs(core.traffic)
+        self.forms: Dict[int, Tuple[Any, Any, List[int]]] = {}  # by length and number of records, see _recognise
 
     def flush(self) -> None:
         """Bring what is still in arrays to where the views look for it."""
@@ -386,10 +389,12 @@ class _Batch:
 
     def _walk_records(self, which: Any, kinds: Any) -> Tuple[Any, Any]:
         """Walk the records of samples; position and head of the first packet record, position -1 without."""
-        count = self._words(which, _COUNT_WORD[self.tag[which]])
+        place = which * SAMPLE_WORDS + _COUNT_WORD[self.tag[which]]
+        count = self.words[place]
         packet_at, packet_head = np.full(len(which), -1, "i8"), np.zeros(len(which), "i8")
         depth, left = _deepest_first(count)
         position, end = self.body[which[left]], self.end[which[left]]
+        firsts = pair(self.words[place + 1], self.words[place + 2]).view("i8")[left]
         unknown = []
         for step in range(LOCKSTEP + 1):
             active = int(np.searchsorted(depth, -step))
@@ -397,7 +402,7 @@ class _Batch:
                 depth, left, position, end = depth[:active], left[:active], position[:active], end[:active]
             if active < FEW or step == LOCKSTEP:
                 break
-            heads = self.memory.heads(position)
+            heads = self.memory.heads(position) if step else firsts[:active]
             following = position + ((heads & _LENGTH) + 11 & ~3)
             bad = following > end
             if bad.any():
@@ -534,8 +539,11 @@ class _Batch:
             self._flow_points()
             self._packets(*self._walk_records(self.flows, _FLOW_KINDS))
         if len(self.counters):
-            self._walk_records(self.counters, _COUNTER_KINDS)
+            self.recognised = np.zeros(len(self.at), bool)
             self._counter_points()
+            others = self.counters[~self.recognised[self.counters]]
+            if len(others):
+                self._walk_records(others, _COUNTER_KINDS)
         if len(self.discards):
             self._walk_records(self.discards, _FLOW_KINDS)
             for point, sent in zip(self.point[self.discards].tolist(), self.sent[self.discards].tolist()):
@@ -671,13 +679,51 @@ class _Batch:
             chosen = np.flatnonzero(kind[fits] == number)
             if len(chosen):
                 arena = np.frombuffer(store.arenas[number], "V%d" % size)
-                arena[slots[chosen]] = self.memory.windows(size)[begin[fits][chosen]]
+                copies = self.memory.windows(size)[begin[fits][chosen]]
+                arena[slots[chosen]] = copies
+                self._recognise(which[fits][chosen], copies.view("u4").reshape(-1, size // 4))
         asked = np.flatnonzero((points.source[point] == np.uint64(counters.HOST))
                                & accounts.asks_for_name(points.counters[point]))
         asked = asked[~self._said_before(point[asked], begin[asked], end[asked], now[asked])]
         for row, first, last, time in zip(point[asked].tolist(), begin[asked].tolist(), end[asked].tolist(),
                                           now[asked].tolist()):
             account.identify(account.by_number[points.agent[row]], row, bytes(self.memory.view[first:last]), time)
+
+    def _recognise(self, which: Any, copies: Any) -> None:
+        """Find the counter samples with the same records at the same places as one that was walked before.
+
+        An agent sends few forms, each with many records; copies has the samples as words, from the number of records on.
+        """
+        keys = (self.end[which] - self.body[which]) << 32 | copies[:, 0]
+        for key, first, many in zip(*(each.tolist() for each in np.unique(keys, return_index=True, return_counts=True))):
+            if many < FEW:
+                continue
+            form = self.decoder.forms.get(key)
+            if form is None:
+                form = self._learn(int(which[first]), copies[first])
+                if form is None:
+                    continue
+                if len(self.decoder.forms) >= MAX_FORMS:
+                    self.decoder.forms.clear()
+                self.decoder.forms[key] = form
+            places, heads, unknown = form
+            some = np.flatnonzero(keys == key)
+            same = some[(copies[some[:, np.newaxis], places] == heads).all(axis=1)]
+            self.recognised[which[same]] = True
+            for tag in unknown if len(same) else ():
+                accounts.count(self.account.unknown, tag, by=len(same))
+
+    def _learn(self, sample: int, copy: Any) -> Optional[Tuple[Any, Any, List[int]]]:
+        """(where the tags and lengths of its records stand, these, tags of unknown records) of a counter sample without error."""
+        body, places, unknown = int(self.body[sample]), [], []
+        count = int(self._words(sample, _COUNT_WORD[self.tag[sample]]))
+        for tag, first, _last in wire.records(self.memory.view, body, int(self.end[sample]), count):
+            if tag is None:
+                return None
+            places += [(first - 4 - body) // 4, (first - body) // 4]
+            if tag not in wire.KNOWN_COUNTER_RECORDS:
+                unknown.append(tag)
+        return np.array(places, "i8"), copy[places], unknown
 
     def _said_before(self, point: Any, begin: Any, end: Any, now: Any) -> Any:
         """Which samples of hosts say who they are as they did a while ago, so that there is nothing to note."""
