@@ -3,12 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Says in one line of JSON what the role has to know about the host. Run by the collector's Python; changes nothing.
 
-Arguments: paths (files or directories) that the running service depends on.
+Arguments: paths (files or directories) that the running service depends on, "--", networks that may send.
 """
 
 import importlib.util
+import ipaddress
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -41,13 +44,53 @@ def newest(paths):
     return max(value for value in times if value <= time.time())
 
 
-def main(paths):
+def ask(*command):
+    """What a command of a firewall says; nothing where it is not there or not in use."""
+    if not shutil.which(command[0]):
+        return []
+    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return answer.stdout.decode("utf-8", "replace").splitlines()
+
+
+def ufw_rules():
+    """Our rules as ufw takes them, such as "allow 6343/udp"."""
+    found = (re.match(r"ufw (.+) comment 'sflow-collector'$", line) for line in ask("ufw", "show", "added"))
+    return [rule.group(1) for rule in found if rule]
+
+
+def nftables_rules():
+    """Our rules as nft names them, such as "inet filter input handle 4"."""
+    rules, table, chain = [], "", ""
+    for line in ask("nft", "-a", "list", "ruleset"):
+        words = line.split()
+        if words[:1] == ["table"]:
+            table = " ".join(words[1:3])
+        elif words[:1] == ["chain"]:
+            chain = words[1]
+        elif re.search(r' comment "sflow-collector" # handle \d+$', line):
+            rules.append("%s %s handle %s" % (table, chain, words[-1]))
+    return rules
+
+
+def ufw_source(network):
+    """A network as ufw spells it: an address alone without its length, all addresses as nothing."""
+    network = ipaddress.ip_network(network)
+    if not network.prefixlen:
+        return ""
+    return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
+
+
+def main(paths, networks):
     facts = {
         "python": "%d.%d.%d" % sys.version_info[:3],
         "distribution_python": os.path.realpath(sys.executable).startswith("/usr/bin/"),
         "numpy": importlib.util.find_spec("numpy") is not None,
         "token": os.path.exists("/etc/sflow-collector.token"),
         "unproved": os.path.exists("/var/lib/sflow-collector.previous"),
+        "firewalls": [name for name in ("ufw", "nft") if shutil.which(name)],
+        "ufw": ufw_rules(),
+        "ufw_sources": [ufw_source(network) for network in networks],
+        "nftables": nftables_rules(),
         "systemd": systemd(),
         "unit": False,
         "active": False,
@@ -65,4 +108,5 @@ def main(paths):
     print(json.dumps(facts, sort_keys=True))
 
 
-main(sys.argv[1:])
+split = sys.argv.index("--")
+main(sys.argv[1:split], sys.argv[split + 1:])
