@@ -4,9 +4,9 @@
 """How long playbooks/site.yml takes over a fleet, beside `ansible all -m ping` and a plain four-task role.
 
 Usage: python tests/bench/bench_fleet.py scale [--hosts 100 300 1000]
-       python tests/bench/bench_fleet.py fleet [--hosts 20]
+       python tests/bench/bench_fleet.py fleet [--hosts 20] [--rounds 3]
 `scale` needs nothing: its hosts answer at once (connection/instant.py), so what is measured is the control node.
-`fleet` makes containers with systemd and sshd, and deploys to them over ssh. Both print a table and the ratios.
+`fleet` makes containers with systemd and sshd, and deploys to them over ssh. Both print the ratios.
 """
 
 from __future__ import annotations
@@ -162,7 +162,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
     kinds.add_parser("scale").add_argument("--hosts", type=int, nargs="+", default=[100, 300, 1000])
-    kinds.add_parser("fleet").add_argument("--hosts", type=int, default=20)
+    over_ssh = kinds.add_parser("fleet")
+    over_ssh.add_argument("--hosts", type=int, default=20)
+    over_ssh.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     if arguments.kind == "scale":
@@ -170,8 +172,7 @@ def main() -> None:
     else:
         import bench_fleet_ssh
 
-        ENVIRONMENT["ANSIBLE_CALLBACKS_ENABLED"] = "ansible.posix.profile_tasks"
-        bench_fleet_ssh.fleet(arguments.hosts, run)
+        bench_fleet_ssh.fleet(arguments.hosts, arguments.rounds, run, ENVIRONMENT)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,17 @@ from __future__ import annotations
 import functools
 import http.server
 import json
-import re
+import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE, NETWORK, GATEWAY = "netviz-sflow/bench:local", "netviz-bench", "10.216.0.1"
@@ -36,12 +39,12 @@ def docker(*arguments: str, check: bool = True) -> str:
     return done.stdout
 
 
-def fleet(hosts: int, run) -> None:
+def fleet(hosts: int, rounds: int, run, environment: dict[str, str]) -> None:
     directory = Path(tempfile.mkdtemp(prefix="bench-fleet-"))
     names = [f"bench-{n}" for n in range(1, hosts + 1)]
     try:
         up(directory, names)
-        measure(directory, names, run)
+        Bench(directory, names, run, environment).measure(rounds)
     finally:
         docker("rm", "-f", *names, check=False)
         docker("network", "rm", NETWORK, check=False)
@@ -73,65 +76,105 @@ class Files(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def measure(directory: Path, names: list[str], run) -> None:
-    builder = [sys.executable, str(ROOT / "tests/agent/build.py"), "--version", VERSION, "--platform", "debian12", "--arch", "amd64"]
-    package = subprocess.run([*builder, "--out", str(directory)], check=True, capture_output=True, text=True).stdout.split()[-1]
-    files = functools.partial(Files, directory=str(directory))
-    files_server = http.server.ThreadingHTTPServer((GATEWAY, 0), files)
-    threading.Thread(target=files_server.serve_forever, daemon=True).start()
-    address = {name: f"10.216.0.{n}" for n, name in enumerate(names, 11)}
-    members = {name: {"ansible_host": address[name]} for name in names}
-    variables = {
-        "ansible_user": "root", "ansible_ssh_private_key_file": str(directory / "key"), "ansible_python_interpreter": "/usr/bin/python3",
-        "sflow_proof_max_loss_percent": 100,  # a busy machine loses datagrams, which is not what is measured
-        "hsflowd_version": VERSION, "hsflowd_deb_file": package, "hsflowd_polling": 5, "sflow_rollout_batches": ["100%"],
-        "collector_numpy": False, "collector_address": address[names[-1]],
-        "plain_url": f"http://{GATEWAY}:{files_server.server_address[1]}/{Path(package).name}", "plain_polling": 20,
-        "plain_collector": address[names[-1]],
-    }  # fmt: skip
-    inventory = directory / "hosts.yml"
-    groups = {"sflow_agents": {"hosts": members}, "sflow_collector": {"hosts": {names[-1]: {}}}}
-    inventory.write_text(json.dumps({"all": {"vars": variables, "children": groups}}))
-
-    def ping() -> float:
-        return run("ansible", "-i", str(inventory), "all", "-m", "ping", "-o")[0]
-
-    def play(book: str, *more: str) -> tuple[float, str]:
-        wall, _cpu, _rss, text = run("ansible-playbook", "-i", str(inventory), book, *more)
-        return wall, text
-
-    site, plain = "playbooks/site.yml", str(ROOT / "tests/bench/plain.yml")
-    ping()  # opens the connections
-    rows: list[tuple[str, float, float]] = []
-
-    def note(what: str, seconds: float) -> None:
-        beside = ping()
-        rows.append((what, seconds, beside))
-        print(f"{what:44} {seconds:6.1f} s   ping beside it {beside:4.1f} s   ratio {seconds / beside:5.2f}", flush=True)
-
-    note("plain role, first time", play(plain)[0])
-    note("plain role, nothing to do", play(plain)[0])
-    wipe = "systemctl disable -q --now hsflowd; dpkg --purge hsflowd; rm -rf /etc/hsflowd* /etc/systemd/system/hsflowd.service.d"
-    run("ansible", "-i", str(inventory), "all", "-m", "shell", "-a", wipe, "-o")
-    run("ansible-playbook", "-i", str(inventory), site, "--limit", names[-1])  # the collector; its agent goes again
-    run("ansible", "-i", str(inventory), "all", "-m", "shell", "-a", wipe, "-o")
-    first, text = play(site)
-    note("site.yml, first time, proof included", first)
-    proof = took("Ask the collector about every agent", text)
-    for _again in range(2):
-        seconds, text = play(site)
-        note("site.yml, nothing to do", seconds)
-        rows.append(("agents", took("Observe the host", text), rows[-1][2]))
-    assert re.search(r"changed=0 ", text) and not re.search(r"changed=[1-9]", text), text[-2000:]
-    note("site.yml, one variable changed, proof included", play(site, "-e", "hsflowd_sampling=200")[0])
-
-    def best(what: str) -> float:
-        return min(seconds / beside for name, seconds, beside in rows if name == what)
-
-    print(f"nothing to do: site.yml / ping {best('site.yml, nothing to do'):.2f} (bar 2.5), its play of the agents / ping {best('agents'):.2f} (bar 1.5)")
-    print(f"first time / plain role's first time: {(first - proof) / rows[0][1]:.2f} without the proof (bar 0.5), which took {proof:.1f} s")
+AGENTS = "See what is due on the agents"
+WIPE = (
+    "systemctl disable -q --now hsflowd; dpkg --purge hsflowd;"
+    " rm -rf /etc/hsflowd* /etc/systemd/system/hsflowd.service.d /var/lib/netviz-sflow/hsflowd* /etc/rc?.d/*hsflowd"
+)
 
 
-def took(task: str, text: str) -> float:
-    """Seconds by the callback profile_tasks."""
-    return sum(float(seconds) for seconds in re.findall(rf"{task} -+ ([0-9.]+)s", text))
+class Bench:
+    """The playbooks over a fleet that is up, in rounds; each play book is measured right after a ping."""
+
+    def __init__(self, directory: Path, names: list[str], run, environment: dict[str, str]) -> None:
+        self.names, self.run, self.inventory = names, run, directory / "hosts.yml"
+        self.times = directory / "plays.json"
+        environment.update(
+            ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests/bench/callback"), ANSIBLE_CALLBACKS_ENABLED="play_times", PLAY_TIMES=str(self.times)
+        )
+        address = {name: f"10.216.0.{n}" for n, name in enumerate(names, 11)}
+        builder = [sys.executable, str(ROOT / "tests/agent/build.py"), "--version", VERSION, "--platform", "debian12", "--arch", "amd64"]
+        package = subprocess.run([*builder, "--out", str(directory)], check=True, capture_output=True, text=True).stdout.split()[-1]
+        server = http.server.ThreadingHTTPServer((GATEWAY, 0), functools.partial(Files, directory=str(directory)))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        variables = {
+            "ansible_user": "root", "ansible_ssh_private_key_file": str(directory / "key"), "ansible_python_interpreter": "/usr/bin/python3",
+            "sflow_proof_max_loss_percent": 100,  # a busy machine loses datagrams, which is not what is measured
+            "sflow_proof_timeout_seconds": 300,
+            "hsflowd_version": VERSION, "hsflowd_deb_file": package, "hsflowd_polling": 5, "sflow_rollout_batches": ["100%"],
+            "collector_numpy": False, "collector_address": address[names[-1]],
+            "plain_url": f"http://{GATEWAY}:{server.server_address[1]}/{Path(package).name}", "plain_polling": 5,
+            "plain_collector": address[names[-1]],
+        }  # fmt: skip
+        groups = {
+            "sflow_agents": {"hosts": {name: {"ansible_host": address[name]} for name in names}},
+            "sflow_collector": {"hosts": {names[-1]: {}}},
+        }
+        self.inventory.write_text(json.dumps({"all": {"vars": variables, "children": groups}}))
+        self.figures: dict[str, list[float]] = {}
+
+    def ping(self) -> float:
+        return self.run("ansible", "-i", str(self.inventory), "all", "-m", "ping", "-o")[0]
+
+    def wipe(self) -> None:
+        self.run("ansible", "-i", str(self.inventory), "all", "-m", "shell", "-a", WIPE, "-o")
+
+    def play(self, what: str, book: str, *more: str) -> tuple[float, float, list[dict[str, Any]]]:
+        """(seconds, those of the ping before it, its plays)"""
+        beside = self.ping()
+        wall, _cpu, _rss, text = self.run("ansible-playbook", "-i", str(self.inventory), book, *more)
+        plays = json.loads(self.times.read_text())
+        if "nothing to do" in what and "plain" not in what and "changed=0" not in text:
+            sys.exit(text[-8000:])
+        self.note(f"{what}, seconds", wall)
+        self.note(f"{what} / ping", wall / beside)
+        print(f"  {what:34} {wall:6.1f} s   ping before it {beside:5.1f} s   ratio {wall / beside:5.2f}", flush=True)
+        return wall, beside, plays
+
+    def note(self, what: str, figure: float) -> None:
+        self.figures.setdefault(what, []).append(figure)
+
+    def measure(self, rounds: int) -> None:
+        site, plain = "playbooks/site.yml", str(ROOT / "tests/bench/plain.yml")
+        self.ping()  # opens the connections
+        self.run("ansible-playbook", "-i", str(self.inventory), site, "--limit", self.names[-1])  # the collector; its agent goes again
+        for number in range(1, rounds + 1):
+            print(f"round {number} of {rounds}, load average {os.getloadavg()[0]:.0f}")
+            self.wipe()
+            plain_first, _ping, _plays = self.play("plain, first time", plain)
+            self.play("plain, nothing to do", plain)
+            self.wipe()
+            first, _ping, plays = self.play("site.yml, first time", site)
+            self.note("site.yml, first time, proof, seconds", proof(plays))
+            self.note("first time / plain's first time, proof not counted", (first - proof(plays)) / plain_first)
+            _wall, beside, plays = self.play("site.yml, nothing to do", site)
+            agents = next(play for play in plays if play["name"] == AGENTS)
+            self.note("agents' play, nothing to do, seconds", agents["seconds"])
+            self.note("agents' play, nothing to do / ping", agents["seconds"] / beside)
+            self.note("controller CPU of the agents' play, ms per host", 1000 * agents["cpu_seconds"] / len(self.names))
+            self.note("tasks on a host that needs nothing", most_tasks(plays, self.names[:-1]))
+            changed, _ping, plays = self.play("site.yml, one variable changed", site, "-e", "hsflowd_sampling=200")
+            self.note("one variable changed / plain's first time, proof not counted", (changed - proof(plays)) / plain_first)
+        self.show(rounds)
+
+    def show(self, rounds: int) -> None:
+        bars = {
+            "first time / plain's first time, proof not counted": 0.5, "agents' play, nothing to do / ping": 1.5,
+            "site.yml, nothing to do / ping": 2.5, "tasks on a host that needs nothing": 3,
+            "controller CPU of the agents' play, ms per host": 60,
+        }  # fmt: skip
+        print(f"\n{len(self.names)} hosts, {rounds} rounds{'':40} median   lowest  highest   bar")
+        for what, values in self.figures.items():
+            bar = f"{bars[what]:5g} {'met' if statistics.median(values) <= bars[what] else 'MISSED'}" if what in bars else ""
+            print(f"{what:62} {statistics.median(values):8.2f} {min(values):8.2f} {max(values):8.2f} {bar}")
+
+
+def proof(plays: list[dict[str, Any]]) -> float:
+    """Seconds in which the collector was asked and waited for."""
+    return sum(task["seconds"] for play in plays for task in play["tasks"] if task["name"] == "Ask the collector about every agent")
+
+
+def most_tasks(plays: list[dict[str, Any]], names: list[str]) -> int:
+    """The largest number of tasks that ran for one of the hosts, whether they went there or stayed on the control node."""
+    counts = Counter(host for play in plays for task in play["tasks"] for host in task["hosts"])
+    return max(counts[name] for name in names)
