@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -32,12 +33,15 @@ class ActionModule(ActionBase):
                 self._transfer_file(local, remote)
                 self._fixup_perms2((self._connection._shell.tmpdir, remote))
                 arguments.update(package_file=remote, package_remote=True)
-            return self._execute_module(
+            result: dict[str, Any] = self._execute_module(
                 module_name="netviz.sflow.hsflowd_apply",
                 module_args=arguments,
                 task_vars=task_vars,
                 wrap_async=self._task.async_val,
             )
+            if "observed" in result:
+                result["observed"]["observed_at"] = time.time()  # by the clock of the control node, as hsflowd_plan has it
+            return result
         finally:
             if remote:
                 self._remove_tmp_path(self._connection._shell.tmpdir)

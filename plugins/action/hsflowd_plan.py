@@ -48,12 +48,21 @@ class ActionModule(ActionBase):
             decide = self.decision()
         except Refused as error:
             return {"changed": False, "refused": error.args[0], "due": error.args[0]}
+        known = self.recent(float(self._task.args.get("max_age") or 0))
+        if known:
+            return {**known, "changed": False, "refused": [], **decide(known)}
         info = self._execute_module(module_name="netviz.sflow.hsflowd_info", module_args={}, task_vars=task_vars)
         if info.get("failed"):
             said = " ".join(str(info.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")).strip()
             why = TOO_OLD_SENTENCE if TOO_OLD.search(said) else said[:2000]
             return {**info, "msg": f"{self.variables['inventory_hostname']}: {why}"}
         return {**info, "observed_at": time.time(), "refused": [], **decide(info)}
+
+    def recent(self, max_age: float) -> dict[str, Any] | None:
+        """What was registered about the host at most so many seconds ago, if anything was."""
+        known = self.variables.get("__hsflowd_info")
+        seen = known.get("observed_at") if isinstance(known, Mapping) else None
+        return filters.plain(known) if seen and 0 <= time.time() - float(seen) < max_age else None
 
     def decision(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
         """What makes a plan of an observation. Everything that needs no host is worked out here, before one is reached."""

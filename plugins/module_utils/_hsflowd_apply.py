@@ -26,6 +26,7 @@ PREVIOUS = host.CONFIG + ".previous"
 CANDIDATE = "/etc/.hsflowd.conf.candidate"
 PID_FILE = "/var/run/hsflowd.pid"
 PREFIX = "netviz-"  # of the drop-ins that are ours
+WITHOUT_SYSV = {"SYSTEMCTL_SKIP_SYSV": "1"}  # an old systemctl does not know it, and takes longer
 DPKG_OPTIONS = ("--force-confdef", "--force-confold")
 
 
@@ -237,11 +238,11 @@ class Transaction:
                 self.install_package()
             self.check_candidate()
             self.write_files()
-            if self.package_due or self.drop_ins_due or host.unit()["stale"]:
-                self.reload()
             if self.enable_due or self.package_due:
                 self.touched.add("enabled")
-                self.systemctl("enable" if p["enabled"] else "disable", host.UNIT)
+                self.enable(p["enabled"])
+            if self.package_due or self.drop_ins_due or self.enable_due or host.unit()["stale"]:
+                self.reload()
             if self.restart_due:
                 self.touched.add("service")
                 auto = self.start()
@@ -256,10 +257,19 @@ class Transaction:
         self.sweep()
         return auto
 
-    def systemctl(self, *arguments):
-        status, out = self.execute(["systemctl", "--no-ask-password"] + list(arguments), timeout=60)
+    def systemctl(self, *arguments, **environment):
+        status, out = self.execute(["systemctl", "--no-ask-password"] + list(arguments), timeout=60, **environment)
         if status != 0:
             raise Failed("systemctl %s failed" % " ".join(arguments), last_words(out))
+
+    def enable(self, wanted):
+        """Leaves the reload to the caller, who needs one anyway.
+
+        The package may bring a script for SysV init too. systemctl would have update-rc.d make links for it, which nobody reads
+        where systemd runs, and which cost two more reloads.
+        """
+        action, environment = ("enable", WITHOUT_SYSV) if wanted else ("disable", {})
+        self.systemctl("--no-reload", action, host.UNIT, **environment)
 
     def here(self):
         """The end of the journal."""
@@ -373,6 +383,10 @@ class Transaction:
     def ready(self, began, restarts):
         end = began + self.p["ready_timeout_seconds"]
         while True:
+            # Only looking at the file is cheap enough to do often.
+            asked_again = self.clock() + 1
+            while not self.written(began) and self.clock() < min(asked_again, end):
+                self.sleep(0.1)
             service = host.unit()
             if (
                 service["active_state"] != "active"
@@ -394,16 +408,23 @@ class Transaction:
                 )
             self.sleep(0.2)
 
+    @staticmethod
+    def written(began):
+        """Whether the daemon has said what is in effect, since then."""
+        try:
+            since = os.stat(host.AUTO).st_mtime
+        except OSError:
+            return False
+        return since >= began - 0.05 and host.parse_auto(host.text(host.AUTO))["complete"]
+
     def missing(self, service, began):
         """What is not in effect yet, as a sentence; empty when all is."""
         p = self.p
-        try:
-            written = os.stat(host.AUTO).st_mtime
-        except OSError:
+        if not os.path.exists(host.AUTO):
             return "%s is not there" % host.AUTO
-        auto = host.parse_auto(host.text(host.AUTO))
-        if written < began - 0.05 or not auto["complete"]:
+        if not self.written(began):
             return "%s is not complete" % host.AUTO
+        auto = host.parse_auto(host.text(host.AUTO))
         for collector in p["collectors"]:
             if not any(
                 c["udpport"] == int(collector["udpport"]) and _found(collector["ip"], c["ip"])
@@ -490,7 +511,10 @@ class Transaction:
         if purged:
             self.execute(["systemctl", "reset-failed", host.UNIT], timeout=30)
             return "the package was removed again, as before"
-        self.execute(["systemctl", "enable" if before["enabled"] else "disable", host.UNIT], timeout=60)
+        if before["enabled"]:
+            self.execute(["systemctl", "enable", host.UNIT], timeout=60, **WITHOUT_SYSV)
+        else:
+            self.execute(["systemctl", "disable", host.UNIT], timeout=60)
         self.execute(["systemctl", "reset-failed", host.UNIT], timeout=30)
         began = self.clock()
         self.execute(["systemctl", "restart" if before["active"] else "stop", host.UNIT], timeout=60)
@@ -507,9 +531,7 @@ class Transaction:
         """Waits until the old configuration is in effect again; returns the state of the service."""
         while True:
             state = host.unit()["active_state"]
-            written = os.stat(host.AUTO).st_mtime if os.path.exists(host.AUTO) else 0
-            whole = written >= began - 0.05 and host.parse_auto(host.text(host.AUTO))["complete"]
-            if state != "active" or whole or self.clock() >= began + self.p["ready_timeout_seconds"]:
+            if state != "active" or self.written(began) or self.clock() >= began + self.p["ready_timeout_seconds"]:
                 return state
             self.sleep(0.2)
 

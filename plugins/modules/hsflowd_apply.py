@@ -189,6 +189,10 @@ words:
   description: What the daemon, dpkg or systemd said.
   returned: on failure
   type: str
+observed:
+  description: The host after the change, in the form of M(netviz.sflow.hsflowd_info).
+  returned: with O(state=present) and O(state=previous), when something was changed
+  type: dict
 left:
   description: The state that is left, as a sentence.
   returned: with O(state=previous)
@@ -208,8 +212,8 @@ import tempfile
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import fetch_url
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_apply as engine
+from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_host as host
 
 SPEC = dict(
     state=dict(type="str", choices=["present", "absent", "proved", "previous"], default="present"),
@@ -245,6 +249,8 @@ SPEC = dict(
 
 def download(module):
     """Fetches the package onto the host; returns its path."""
+    from ansible.module_utils.urls import fetch_url  # most runs need nothing of it, and it takes longest to load
+
     p = module.params
     why = ""
     for attempt in range(p["download_retries"] + 1):
@@ -306,7 +312,7 @@ def main():
             if engine.recorded() is None:
                 raise engine.Failed("there is no record of the state before, so nothing was changed")
             left = "" if module.check_mode else transaction.go_back(p["new_host"])
-            module.exit_json(changed=True, changes=["previous"], left=left)
+            module.exit_json(changed=True, changes=["previous"], left=left, observed=host.observe())
         changed = transaction.look()
         if not changed or module.check_mode:
             if changed and not transaction.package_due and not p["libraries"]:
@@ -328,7 +334,12 @@ def main():
             diff=transaction.diff,
         )
     module.exit_json(
-        changed=True, changes=transaction.changes, diff=transaction.diff, auto=auto, notes=transaction.note
+        changed=True,
+        changes=transaction.changes,
+        diff=transaction.diff,
+        auto=auto,
+        notes=transaction.note,
+        observed=host.observe(),
     )
 
 

@@ -14,6 +14,13 @@ description:
   - A host whose settings are refused is not connected to.
   - This is a part of the role, whose variables it reads. To use it elsewhere, import the entrance C(preflight) of the role.
   - An action plugin of the same name does the work on the control node.
+options:
+  max_age:
+    description:
+      - How many seconds old a registered C(__hsflowd_info) may be to be taken as it is. The plan is made anew from it, and the host
+        is not connected to.
+    type: float
+    default: 0
 author:
   - netviz.sflow contributors (@netviz)
 attributes:

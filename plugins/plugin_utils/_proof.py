@@ -99,7 +99,8 @@ def _resolved(host: str) -> list[str]:
 
 def _info(variables: Record) -> Record:
     """The last observation of the host: after its change was taken back, if it was, or as the role left it."""
-    found = [variables.get(name) for name in ("__sflow_info_back", "__hsflowd_info")]
+    back = variables.get("__sflow_back")
+    found = [back.get("observed") if isinstance(back, Mapping) else None, variables.get("__hsflowd_info")]
     known = [info for info in found if isinstance(info, Mapping)]
     return next((info for info in known if "unit" in info), known[-1] if known else {})
 
@@ -343,8 +344,8 @@ def outcome_of(variables: Record, alive: bool) -> dict[str, Any]:
 def _unreachable(variables: Record, failed: bool) -> str:
     """Where a rollout lost a host. A proof alone takes no harm from that, and notes no failure."""
     change, observation, stands = (_lost(variables, name) for name in ("__hsflowd_change", "__hsflowd_info", "__sflow_stands"))
-    if change or (failed and observation and "__hsflowd_change" in variables):
-        return f"The connection was lost during the change ({change or observation}); the next run takes it up."
+    if change:
+        return f"The connection was lost during the change ({change}); the next run takes it up."
     if failed and observation:
         return f"It could not be reached ({observation})."
     return f"The connection was lost after the proof ({stands}); the next run proves it again." if stands else ""

@@ -306,7 +306,7 @@ def test_without_rollback_the_host_stays_as_it_is(machine):
 
 
 CUTS = ["dpkg --force", "unshare"] + [
-    "systemctl --no-ask-password " + word for word in ("daemon-reload", "enable", "start")
+    "systemctl --no-ask-password " + words for words in ("--no-reload enable", "daemon-reload", "start")
 ]
 
 

@@ -232,9 +232,9 @@ def test_the_version_before_and_after():
 
 
 def test_a_host_that_went_back_is_judged_by_its_last_observation():
-    variables = {"__hsflowd_info": RUNNING, "__sflow_info_back": {"unit": {"active_state": "inactive"}, "package": {"installed": False}}}
+    variables = {"__hsflowd_info": RUNNING, "__sflow_back": {"observed": {"unit": {"active_state": "inactive"}, "package": {"installed": False}}}}
     assert _proof.expected_of("web1", variables)["daemon"] == "absent"
-    skipped = dict(variables, __sflow_info_back={"skipped": True, "changed": False})
+    skipped = dict(variables, __sflow_back={"skipped": True, "changed": False})
     assert _proof.expected_of("web1", skipped)["daemon"] == "running"
 
 
