@@ -201,6 +201,10 @@ class Client:
             )
         if exc.code in (401, 403):
             return ApiError(f"{url} answers {exc.code}: it wants a token or password; give the right one.")
+        if exc.code == 421:
+            return ApiError(
+                f"{url} does not go by this name: give its address, or add the name to collector_http_names of its role."
+            )
         if 300 <= exc.code < 400:
             return ApiError(f"{url} redirects to {exc.headers.get('Location', 'nowhere')}; give that URL instead.")
         return ApiError(f"{url} answers HTTP status {exc.code} ({exc.reason}).")

@@ -155,6 +155,7 @@ GARBAGE = [
     ((500, "oops"), "HTTP status 500"),
     ((401, "who?"), "token or password"),
     ((403, "no"), "token or password"),
+    ((421, "another name"), "collector_http_names"),
     (redirect, "redirects to http://192.0.2.99/"),
     (broken_off, "broke off"),
     (trickle, "did not finish its answer within 0.5 s"),
