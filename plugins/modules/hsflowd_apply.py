@@ -191,7 +191,7 @@ words:
   type: str
 observed:
   description: The host after the change, in the form of M(netviz.sflow.hsflowd_info).
-  returned: with O(state=present) and O(state=previous), when something was changed
+  returned: with O(state=present) and O(state=previous), unless check mode predicts a change
   type: dict
 left:
   description: The state that is left, as a sentence.
@@ -317,7 +317,9 @@ def main():
         if not changed or module.check_mode:
             if changed and not transaction.package_due and not p["libraries"]:
                 predict(module, p)
-            module.exit_json(changed=changed, changes=transaction.changes, diff=transaction.diff)
+            # Nothing to do here is news to the caller: somebody else has done it meanwhile.
+            news = {} if changed else {"observed": host.observe()}
+            module.exit_json(changed=changed, changes=transaction.changes, diff=transaction.diff, **news)
         if transaction.package_due:
             if p["package_url"]:
                 p["package_file"] = download(module)
