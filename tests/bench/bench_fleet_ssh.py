@@ -168,8 +168,8 @@ class Bench:
         }  # fmt: skip
         print(f"\n{len(self.names)} hosts, {rounds} rounds{'':40} median   lowest  highest   bar")
         for what, values in self.figures.items():
-            bar = f"{bars[what]:5g} {'met' if statistics.median(values) <= bars[what] else 'MISSED'}" if what in bars else ""
-            print(f"{what:62} {statistics.median(values):8.2f} {min(values):8.2f} {max(values):8.2f} {bar}")
+            verdict = f"{bars[what]:5g} {'met' if statistics.median(values) <= bars[what] else 'MISSED'}" if what in bars else ""
+            print(f"{what:62} {statistics.median(values):8.2f} {min(values):8.2f} {max(values):8.2f} {verdict}")
 
 
 def proof(plays: list[dict[str, Any]]) -> float:

@@ -48,7 +48,7 @@ def ask(*command):
     """What a command of a firewall says; nothing where it is not there or not in use."""
     if not shutil.which(command[0]):
         return []
-    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     return answer.stdout.decode("utf-8", "replace").splitlines()
 
 
