@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 BUNDLED = "netviz.sflow"
 SFLOW_RT = "sFlow-RT"
@@ -62,14 +63,19 @@ class Row:
         "data_sources",
     )
 
-    def __init__(self, **values):
+    agent: str
+    sub_agent: int
+    sources: List[str]
+    data_sources: List[Dict[str, Any]]
+
+    def __init__(self, **values: Any) -> None:
         for name in self.__slots__:
             setattr(self, name, values.get(name))
         self.sources = values.get("sources") or []
         self.data_sources = values.get("data_sources") or []
 
 
-def canonical_address(text):
+def canonical_address(text: Any) -> Optional[str]:
     """The one spelling of an address, or None when the text is no address."""
     try:
         address = ipaddress.ip_address(str(text).strip().split("%", 1)[0])
@@ -79,7 +85,7 @@ def canonical_address(text):
     return str(mapped or address)
 
 
-def addresses_of(host):
+def addresses_of(host: Any) -> Any:
     """The addresses of a host that is given by address or by name, canonical; empty when the name cannot be resolved.
 
     Loopback addresses of a name are left out: many hosts have one for their own name, and nobody else reaches them by it.
@@ -95,7 +101,7 @@ def addresses_of(host):
     return sorted(a for a in addresses if a and not ipaddress.ip_address(a).is_loopback)
 
 
-def split_endpoint(text):
+def split_endpoint(text: str) -> Tuple[str, str]:
     """``(host, port)`` of ``host:port``; the port is 6343 if none is given, an IPv6 address may have brackets or not.
 
     Without brackets the last group of an IPv6 address is taken for the port, as in ``2001:db8::1:6343``.
@@ -108,19 +114,19 @@ def split_endpoint(text):
     return (host, port) if colon and port.isdigit() else (text, "6343")
 
 
-def canonical_endpoint(text):
+def canonical_endpoint(text: str) -> str:
     """``address:port`` in the one spelling of the address; a name stays a name."""
     host, port = split_endpoint(text)
     return f"{canonical_address(host) or host}:{port}"
 
 
-def base_url(text):
+def base_url(text: str) -> str:
     """The URL without its trailing slash; refuses what cannot be the address of a collector."""
     try:
         parts = urllib.parse.urlsplit(str(text).strip())
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError:
-        port_is_fine, parts = False, None
+        port_is_fine = False
     if not port_is_fine or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ApiError(f"{text} is not a URL of a collector; expected for example http://127.0.0.1:8008.")
     if parts.username is not None or parts.query or parts.fragment:
@@ -131,21 +137,22 @@ def base_url(text):
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
         return None
 
 
 class Client:
     """Asks one server. It finds out which of the two it is at the first answer."""
 
-    def __init__(self, url, token=None, validate_certs=True, ca_path=None, use_proxy=False, clock=time.monotonic):
+    def __init__(self, url: str, token: Optional[str] = None, validate_certs: bool = True, ca_path: Any = None,
+                 use_proxy: bool = False, clock: Callable[..., Any] = time.monotonic) -> None:
         self.url = base_url(url)
-        self.kind = None
+        self.kind: Optional[str] = None
         self._clock = clock
         self._headers = {"Accept": "application/json", "User-Agent": "netviz.sflow"}
         if token:
             self._headers["Authorization"] = "Bearer " + token
-        handlers = [_NoRedirect()]
+        handlers: List[Any] = [_NoRedirect()]
         if not use_proxy:
             handlers.append(urllib.request.ProxyHandler({}))
         if self.url.startswith("https:"):
@@ -161,7 +168,7 @@ class Client:
 
     # -- transport ---------------------------------------------------------------------------------------------------
 
-    def get(self, path, timeout):
+    def get(self, path: str, timeout: float) -> bytes:
         """The body of the answer as bytes; ``timeout`` bounds the whole exchange."""
         url = self.url + path
         deadline = self._clock() + timeout
@@ -177,8 +184,9 @@ class Client:
         except (OSError, http.client.HTTPException, ValueError) as exc:
             raise ApiError(self._transport_sentence(url, exc, timeout)) from exc
 
-    def _read(self, response, url, deadline, timeout):
-        chunks, size = [], 0
+    def _read(self, response: Any, url: str, deadline: float, timeout: float) -> bytes:
+        chunks: List[bytes] = []
+        size = 0
         while True:
             # read1 gives back what is there, so that a server that trickles its answer cannot outlive the deadline.
             chunk = response.read1(65536)
@@ -194,7 +202,7 @@ class Client:
                 raise ApiError(f"{url} did not finish its answer within {timeout:.2g} s.")
             chunks.append(chunk)
 
-    def _http_error(self, exc, url):
+    def _http_error(self, exc: Any, url: str) -> Union["NotFound", "ApiError"]:
         if exc.code == 404:
             return NotFound(
                 f"{url} answers 404: neither the collector of netviz.sflow nor sFlow-RT 3.x serves this path."
@@ -210,7 +218,7 @@ class Client:
         return ApiError(f"{url} answers HTTP status {exc.code} ({exc.reason}).")
 
     @staticmethod
-    def _transport_sentence(url, reason, timeout):
+    def _transport_sentence(url: str, reason: Any, timeout: float) -> str:
         if isinstance(reason, (socket.timeout, TimeoutError)):
             return f"{url} did not answer within {timeout:.2g} s; is a firewall in between, or the server overloaded?"
         if isinstance(reason, ConnectionRefusedError):
@@ -223,7 +231,7 @@ class Client:
             return f"{url} does not answer in HTTP ({type(reason).__name__})."
         return f"{url} cannot be reached: {reason}."
 
-    def get_json(self, path, timeout, expected=dict):
+    def get_json(self, path: str, timeout: float, expected: Any = dict) -> Any:
         body = self.get(path, timeout)
         try:
             value = json.loads(body.decode("utf-8"))
@@ -238,11 +246,11 @@ class Client:
 
     # -- the two servers ---------------------------------------------------------------------------------------------
 
-    def observe(self, timeout):
+    def observe(self, timeout: float) -> Tuple[Dict[str, Any], List["Row"]]:
         """``(server, rows)``: the health of the server and what it knows about every agent."""
         deadline = self._clock() + timeout
 
-        def left():
+        def left() -> float:
             return max(deadline - self._clock(), 0.1)
 
         if self.kind != SFLOW_RT:
@@ -257,7 +265,7 @@ class Client:
         self.kind = SFLOW_RT
         return answer
 
-    def _bundled(self, left, timeout):
+    def _bundled(self, left: Callable[..., Any], timeout: float) -> Tuple[Dict[str, Any], List["Row"]]:
         found, totals, offset, again = {}, set(), 0, True
         for _dummy in range(MAX_PAGES):
             page = self.get_json(f"/fleet/json?offset={offset}&limit={PAGE_ROWS}", left())
@@ -281,9 +289,8 @@ class Client:
                 raise ApiError(f"{self.url} did not hand over all of its agents within {timeout:.2g} s.")
         raise ApiError(f"{self.url}/fleet/json has more than {MAX_PAGES} pages; that is no fleet account.")
 
-    def _bundled_server(self, account):
-        udp = account.get("udp") if isinstance(account.get("udp"), dict) else {}
-        errors = account.get("errors") if isinstance(account.get("errors"), dict) else {}
+    def _bundled_server(self, account: Dict[str, Any]) -> Dict[str, Any]:
+        udp, errors = _mapping(account.get("udp")), _mapping(account.get("errors"))
         return {
             "url": self.url,
             "kind": BUNDLED,
@@ -297,7 +304,7 @@ class Client:
             "overflow": _count(account.get("overflow_datagrams")),
         }
 
-    def _bundled_row(self, item):
+    def _bundled_row(self, item: Any) -> "Row":
         if not isinstance(item, dict) or canonical_address(item.get("agent")) is None:
             raise ApiError(f"{self.url}/fleet/json lists an agent without an address: {str(item)[:60]!r}.")
         sources = item.get("data_sources")
@@ -335,7 +342,7 @@ class Client:
             ],
         )
 
-    def _sflow_rt(self, left):
+    def _sflow_rt(self, left: Callable[..., Any]) -> Tuple[Dict[str, Any], List["Row"]]:
         agents = self.get_json("/agents/json", left())
         try:
             analyzer = self.get_json("/analyzer/json", left())
@@ -380,7 +387,7 @@ class Client:
         }
         return server, rows
 
-    def _sflow_rt_names(self, left):
+    def _sflow_rt_names(self, left: Callable[..., Any]) -> Dict[Optional[str], Optional[str]]:
         """Agent address -> host name, where the agent says one; without it the proof still works."""
         try:
             dump = self.get_json("/dump/ALL/host_name/json", left(), list)
@@ -396,37 +403,43 @@ class Client:
 # -- values of an answer: a server may be wrong, old or hostile -------------------------------------------------------
 
 
-def _number(value):
+def _mapping(value: Any) -> Dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: Any) -> Optional[float]:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     # The bound keeps every later calculation within floats.
     return value if 0 <= value < 1e18 else None
 
 
-def _count(value):
+def _count(value: Any) -> int:
     number = _number(value)
     return int(number) if number is not None else 0
 
 
-def _seconds(milliseconds):
+def _seconds(milliseconds: Any) -> Optional[float]:
     number = _number(milliseconds)
     return number / 1000.0 if number is not None else None
 
 
-def _recent(value):
+def _recent(value: Any) -> Any:
     """(seconds, datagrams, lost), or None when the server does not tell them."""
-    value = value if isinstance(value, dict) else {}
-    figures = [_number(value.get(name)) for name in ("seconds", "datagrams", "lost")]
-    return None if None in figures else (float(figures[0]), int(figures[1]), int(figures[2]))
+    value = _mapping(value)
+    seconds, datagrams, lost = (_number(value.get(name)) for name in ("seconds", "datagrams", "lost"))
+    if seconds is None or datagrams is None or lost is None:
+        return None
+    return float(seconds), int(datagrams), int(lost)
 
 
-def _text(value):
+def _text(value: Any) -> Optional[str]:
     if not isinstance(value, str):
         return None
     # Names come from datagrams that anybody can send: no control characters on the operator's terminal.
     return "".join(char if char.isprintable() else "?" for char in value[:255]) or None
 
 
-def _addresses(value):
+def _addresses(value: Any) -> List[str]:
     found = (canonical_address(item) for item in (value if isinstance(value, list) else []))
     return [address for address in found if address is not None]

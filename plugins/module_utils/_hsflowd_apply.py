@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_host as host
 
@@ -33,16 +34,16 @@ DPKG_OPTIONS = ("--force-confdef", "--force-confold")
 class Failed(Exception):
     """A step that did not work. The words are those of the program that said no."""
 
-    def __init__(self, message, words=""):
+    def __init__(self, message: str, words: str = "") -> None:
         Exception.__init__(self, message)
         self.message = message
         self.words = words.strip()
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.message
 
 
-def run(command, timeout=60, **environment):
+def run(command: Any, timeout: Any = 60, **environment: Any) -> Any:
     """(exit status, what it said on both streams); 124 after the time limit, 127 when there is no such program."""
     variables = dict(
         os.environ, LC_ALL="C", LANG="C", DEBIAN_FRONTEND="noninteractive", SYSTEMD_PAGER="", SYSTEMD_COLORS="0"
@@ -62,7 +63,7 @@ def run(command, timeout=60, **environment):
     return status, out.decode("utf-8", "replace")
 
 
-def write(path, data, mode=0o644):
+def write(path: str, data: bytes, mode: int = 0o644) -> None:
     """Replaces a file in one step: whoever reads it sees the old bytes or the new ones."""
     directory = os.path.dirname(path)
     if not os.path.isdir(directory):
@@ -80,7 +81,7 @@ def write(path, data, mode=0o644):
         raise
 
 
-def delete(path):
+def delete(path: str) -> None:
     try:
         os.unlink(path)
     except OSError as error:
@@ -88,14 +89,14 @@ def delete(path):
             raise
 
 
-def last_words(text, lines=12):
+def last_words(text: str, lines: int = 12) -> str:
     return "\n".join([line.rstrip() for line in text.splitlines() if line.strip()][-lines:])
 
 
 # The daemon as the judge of its configuration
 
 
-def verdict(status, out):
+def verdict(status: int, out: str) -> Optional[str]:
     """What the daemon's start over an empty /proc says: None when the configuration is good, else its words.
 
     It reads the configuration first and the interfaces next. Without /proc it finds no interface and ends there, so the exit
@@ -109,7 +110,7 @@ def verdict(status, out):
     return last_words(out) or "it ended with exit status %d and without a word" % status
 
 
-def validate(candidate, execute=run):
+def validate(candidate: str, execute: Callable[..., Any] = run) -> Optional[str]:
     """Has the installed daemon read a candidate. Returns None or its words."""
     arguments = ["-d", "-f", candidate, "-p", "/nonexistent/pid", "-o", "/dev/null", "-l", "/nonexistent"]
     # A mount namespace of its own keeps the empty /proc from everyone else.
@@ -126,12 +127,12 @@ def validate(candidate, execute=run):
 # The state before, and the way back
 
 
-def snapshot():
+def snapshot() -> Dict[str, Any]:
     """What is there before the first change."""
     package = host.package()[0]
     service = host.unit()
 
-    def encode(path):
+    def encode(path: str) -> Optional[str]:
         data = host.read(path)
         return None if data is None else base64.b64encode(data).decode("ascii")
 
@@ -145,7 +146,7 @@ def snapshot():
     }
 
 
-def recorded():
+def recorded() -> Optional[Dict[str, Any]]:
     """The record of an interrupted run, or None."""
     data = host.read(host.PENDING)
     try:
@@ -156,21 +157,22 @@ def recorded():
 
 
 class Transaction:
-    def __init__(self, parameters, execute=run, clock=time.time, sleep=time.sleep):
+    def __init__(self, parameters: Dict[str, Any], execute: Callable[..., Any] = run, clock: Any = time.time,
+                 sleep: Callable[..., Any] = time.sleep) -> None:
         self.p = parameters
         self.execute = execute
         self.clock = clock
         self.sleep = sleep
-        self.before = None
-        self.touched = set()
-        self.changes = []
-        self.diff = []
-        self.note = []
+        self.before: Any = None
+        self.touched: Set[Any] = set()
+        self.changes: List[Any] = []
+        self.diff: List[Any] = []
+        self.note: List[Any] = []
         self.cursor = ""
 
     # what differs
 
-    def look(self):
+    def look(self) -> bool:
         """Fills changes and diff without changing anything."""
         p = self.p
         package = host.package()[0]
@@ -218,7 +220,7 @@ class Transaction:
 
     # the change
 
-    def apply(self):
+    def apply(self) -> Dict[str, Any]:
         p = self.p
         try:
             self.before = recorded()
@@ -257,12 +259,12 @@ class Transaction:
         self.sweep()
         return auto
 
-    def systemctl(self, *arguments, **environment):
+    def systemctl(self, *arguments: Any, **environment: Any) -> None:
         status, out = self.execute(["systemctl", "--no-ask-password"] + list(arguments), timeout=60, **environment)
         if status != 0:
             raise Failed("systemctl %s failed" % " ".join(arguments), last_words(out))
 
-    def enable(self, wanted):
+    def enable(self, wanted: Any) -> None:
         """Leaves the reload to the caller, who needs one anyway.
 
         The package may bring a script for SysV init too. systemctl would have update-rc.d make links for it, which nobody reads
@@ -271,12 +273,12 @@ class Transaction:
         action, environment = ("enable", WITHOUT_SYSV) if wanted else ("disable", {})
         self.systemctl("--no-reload", action, host.UNIT, **environment)
 
-    def here(self):
+    def here(self) -> str:
         """The end of the journal."""
         _status, out = self.execute(["journalctl", "--lines=0", "--show-cursor", "--no-pager"], timeout=20)
         return out.partition("cursor: ")[2].strip()
 
-    def reload(self):
+    def reload(self) -> None:
         """Has systemd read its files again. It ignores a line that it does not understand; that must not go unnoticed."""
         cursor = self.here()
         self.systemctl("daemon-reload")
@@ -288,7 +290,7 @@ class Transaction:
         if ignored:
             raise Failed("systemd does not take a line of the drop-ins", last_words("\n".join(ignored)))
 
-    def patient(self, command, timeout):
+    def patient(self, command: List[str], timeout: int) -> Tuple[int, str]:
         """Runs dpkg or apt-get, and waits while another one holds the lock."""
         end = self.clock() + self.p["lock_timeout_seconds"]
         while True:
@@ -300,7 +302,7 @@ class Transaction:
                 return status, out
             self.sleep(1)
 
-    def install_libraries(self):
+    def install_libraries(self) -> None:
         self.touched.add("libraries")
         command = ["apt-get", "install", "-y", "-q", "--no-install-recommends"] + list(self.p["libraries"])
         status, out = self.patient(command, 600)
@@ -314,7 +316,7 @@ class Transaction:
                 last_words(out),
             )
 
-    def install_package(self):
+    def install_package(self) -> None:
         path = self.p["package_file"]
         self.touched.add("package")
         self.dpkg_install(path)
@@ -325,7 +327,7 @@ class Transaction:
                 % (os.path.basename(path), package["version"], self.p["package_version"])
             )
 
-    def dpkg_install(self, path):
+    def dpkg_install(self, path: str) -> None:
         status, out = self.execute(["dpkg-deb", "--field", path, "Package", "Depends"], timeout=30)
         if status != 0:
             raise Failed("%s is not a Debian package" % path, last_words(out))
@@ -340,7 +342,7 @@ class Transaction:
         if status != 0:
             raise Failed("the package could not be installed", last_words(out))
 
-    def check_candidate(self):
+    def check_candidate(self) -> None:
         if not os.path.exists(host.BINARY):
             raise Failed("%s is not there after the installation" % host.BINARY)
         write(CANDIDATE, self.p["config"].encode("utf-8"))
@@ -351,7 +353,7 @@ class Transaction:
         if words is not None:
             raise Failed("hsflowd %s rejects the configuration" % (host.package()[0]["version"] or ""), words)
 
-    def write_files(self):
+    def write_files(self) -> None:
         old = host.read(host.CONFIG)
         new = self.p["config"].encode("utf-8")
         if old != new:  # the package may have brought its own just now
@@ -366,7 +368,7 @@ class Transaction:
             else:
                 write(path, text.encode("utf-8"))
 
-    def start(self):
+    def start(self) -> Dict[str, Any]:
         """Restarts the service and waits until the daemon says what is in effect."""
         _stale_pid_file()
         # Stopped first, so that what the old daemon says at its end is not taken for words of the new one.
@@ -380,7 +382,7 @@ class Transaction:
             raise Failed("the service does not start", self.journal(began) or last_words(out))
         return self.ready(began, restarts)
 
-    def ready(self, began, restarts):
+    def ready(self, began: float, restarts: int) -> Dict[str, Any]:
         end = began + self.p["ready_timeout_seconds"]
         while True:
             # Only looking at the file is cheap enough to do often.
@@ -409,7 +411,7 @@ class Transaction:
             self.sleep(0.2)
 
     @staticmethod
-    def written(began):
+    def written(began: Any) -> Any:
         """Whether the daemon has said what is in effect, since then."""
         try:
             since = os.stat(host.AUTO).st_mtime
@@ -417,7 +419,7 @@ class Transaction:
             return False
         return since >= began - 0.05 and host.parse_auto(host.text(host.AUTO))["complete"]
 
-    def missing(self, service, began):
+    def missing(self, service: Dict[str, Any], began: float) -> str:
         """What is not in effect yet, as a sentence; empty when all is."""
         p = self.p
         if not os.path.exists(host.AUTO):
@@ -447,7 +449,7 @@ class Transaction:
             )
         return ""
 
-    def journal(self, began):
+    def journal(self, began: float) -> str:
         """What the daemon said since the start, without what systemd said about it."""
         since = ["--after-cursor", self.cursor] if self.cursor else ["--since", "@%d" % int(began)]
         status, out = self.execute(
@@ -463,7 +465,7 @@ class Transaction:
 
     # the way back
 
-    def back(self, failure):
+    def back(self, failure: "Failed") -> "Failed":
         """Undoes what was done; returns the failure with a sentence on the state that is left."""
         if not self.p["rollback"]:
             failure.message += "; hsflowd_rollback is false, so the host stays as it is"
@@ -482,7 +484,7 @@ class Transaction:
         failure.message += "; " + left
         return failure
 
-    def restore(self):
+    def restore(self) -> str:
         before = self.before
         if not self.touched - {"libraries"}:
             return "nothing was changed"
@@ -527,7 +529,7 @@ class Transaction:
             said += "; the package stays at %s, because no copy of %s is on this host" % (version, before["version"])
         return said
 
-    def settled(self, began):
+    def settled(self, began: float) -> str:
         """Waits until the old configuration is in effect again; returns the state of the service."""
         while True:
             state = host.unit()["active_state"]
@@ -537,7 +539,7 @@ class Transaction:
 
     # the end
 
-    def keep_package(self):
+    def keep_package(self) -> None:
         """Keeps the package file on the host, for the way back from the next version."""
         if not self.package_due:
             return
@@ -553,7 +555,7 @@ class Transaction:
         if not self.p["keep_record"]:
             _prune(kept)
 
-    def sweep(self):
+    def sweep(self) -> None:
         """Removes what an interrupted run or dpkg left beside the configuration, and the record last."""
         for path in glob.glob("/etc/.hsflowd.conf.*") + glob.glob(host.CONFIG + ".dpkg-*"):
             delete(path)
@@ -562,7 +564,7 @@ class Transaction:
 
     # what the proof said of a change whose record was kept
 
-    def go_back(self, new_host):
+    def go_back(self, new_host: Any) -> Any:
         """Undoes a change that came into effect here, but whose telemetry did not arrive."""
         self.before = recorded()
         if self.before is None:
@@ -580,7 +582,7 @@ class Transaction:
         return left
 
 
-def settle():
+def settle() -> Any:
     """Forgets the state before; the present one stays. Returns whether there was a record."""
     found = os.path.exists(host.PENDING)
     delete(host.PENDING)
@@ -590,13 +592,13 @@ def settle():
     return found
 
 
-def _prune(kept):
+def _prune(kept: Optional[str]) -> None:
     for path in glob.glob(host.STATE + "/hsflowd_*"):
         if path != kept:
             delete(path)
 
 
-def remove(parameters, check, execute=run):
+def remove(parameters: Any, check: Any, execute: Any = run) -> Any:
     """Takes away what the role put there. Returns the names of what was (or would be) removed."""
     p = parameters
     changes = []
@@ -646,32 +648,32 @@ def remove(parameters, check, execute=run):
     return changes
 
 
-def _difference(name, before, after):
+def _difference(name: str, before: str, after: str) -> Dict[str, str]:
     return {"before_header": name, "after_header": name, "before": before, "after": after}
 
 
-def _found(wanted, address):
+def _found(wanted: str, address: str) -> bool:
     """A host name was resolved by the daemon, so any address will do for it."""
     return not re.match(r"^[0-9.]+$|.*:", wanted) or host.same_address(wanted, address)
 
 
-def _kept(version):
+def _kept(version: str) -> str:
     return os.path.join(host.STATE, "hsflowd_%s.deb" % re.sub(r"[^A-Za-z0-9.+~-]", "_", str(version)))
 
 
-def _restore(path, encoded):
+def _restore(path: str, encoded: Optional[str]) -> None:
     if encoded is None:
         delete(path)
     elif host.read(path) != base64.b64decode(encoded):  # where the disk is full, what is right must not need room
         write(path, base64.b64decode(encoded))
 
 
-def _remove_empty(path):
+def _remove_empty(path: str) -> None:
     with contextlib.suppress(OSError):
         os.rmdir(path)
 
 
-def _stale_pid_file():
+def _stale_pid_file() -> None:
     """A pid file keeps the daemon from starting; the service never writes one, a start by hand does."""
     content = host.text(PID_FILE)
     if not os.path.exists(PID_FILE):

@@ -8,6 +8,7 @@ Pure, except ``prove``, which waits, and ``Settings``, which resolves the names 
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Collection, Dict, List, Optional, Sequence, Set, Tuple
 
 from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import (
     ApiError,
@@ -44,7 +45,8 @@ MIN_LOST = 5
 class Settings:
     """What the proof demands of every host."""
 
-    def __init__(self, max_age=None, max_loss=1.0, require=("counters",), collector_addresses=(), rate_tolerance=0.05):
+    def __init__(self, max_age: Any = None, max_loss: float = 1.0, require: Sequence[str] = ("counters",),
+                 collector_addresses: Sequence[str] = (), rate_tolerance: float = 0.05) -> None:
         self.max_age = max_age
         self.max_loss = max_loss
         self.require = tuple(require)
@@ -57,14 +59,14 @@ class Settings:
             self.unresolved = self.unresolved or not addresses
         self.rate_tolerance = rate_tolerance
 
-    def age_limit(self, polling):
+    def age_limit(self, polling: Optional[float]) -> float:
         return self.max_age if self.max_age is not None else 2.5 * (polling or DEFAULT_POLLING)
 
 
 class Expected:
     """One host that should report, and what is known of its daemon."""
 
-    def __init__(self, values):
+    def __init__(self, values: Dict[str, Any]) -> None:
         self.name = values["name"]
         self.address = canonical_address(values.get("address")) if values.get("address") else None
         self.other_addresses = [
@@ -88,17 +90,17 @@ class Expected:
         if self.collectors is not None:
             self.collectors = [canonical_endpoint(collector) for collector in self.collectors]
 
-    def addresses(self):
+    def addresses(self) -> List[str]:
         return ([self.address] if self.address else []) + self.other_addresses
 
 
 class Observation:
     """The merged answers of all servers, indexed. With several servers the one that heard of an agent last counts."""
 
-    def __init__(self, rows=()):
-        self.rows = {}
-        self.by_source = {}
-        self.by_name = {}
+    def __init__(self, rows: Sequence[Any] = ()) -> None:
+        self.rows: Dict[Any, Any] = {}
+        self.by_source: Dict[Any, Any] = {}
+        self.by_name: Dict[Any, Any] = {}
         for row in sorted(rows, key=lambda row: (row.age is None, row.age)):
             kept = self.rows.setdefault(row.agent, row)
             if kept is not row and row.server == kept.server:
@@ -111,7 +113,7 @@ class Observation:
             if row.host_name:
                 self.by_name.setdefault(row.host_name, set()).add(row.agent)
 
-    def elsewhere(self, expected, taken):
+    def elsewhere(self, expected: "Expected", taken: Set[str]) -> Optional[str]:
         """The address under which a host reports that does not report under its own, or None."""
         claims = set()
         for address in expected.addresses():
@@ -122,11 +124,11 @@ class Observation:
                 claims.add(address)
         if expected.host_name:
             claims |= self.by_name.get(expected.host_name, set())
-        claims = sorted(claims - taken)
-        return claims[0] if claims else None
+        free = sorted(claims - taken)
+        return free[0] if free else None
 
 
-def _combined(first, second):
+def _combined(first: Any, second: Any) -> Any:
     """One row for two sub-agents of one address, the fresher one first."""
     for name in ("datagrams", "lost", "out_of_order", "duplicates", "flow_samples", "counter_samples"):
         setattr(first, name, (getattr(first, name) or 0) + (getattr(second, name) or 0))
@@ -145,7 +147,8 @@ def _combined(first, second):
 class Verdict:
     """A word, a sentence, a command, and whether waiting longer could change it."""
 
-    def __init__(self, expected, word, reason="", next_command="", final=False, row=None):
+    def __init__(self, expected: "Expected", word: str, reason: str = "", next_command: str = "", final: bool = False,
+                 row: Any = None) -> None:
         self.expected = expected
         self.word = word
         if word != REPORTING and expected.not_asked:
@@ -155,7 +158,7 @@ class Verdict:
         self.final = final or word == REPORTING
         self.row = row
 
-    def as_dict(self):
+    def as_dict(self) -> Dict[str, Any]:
         row = self.row
         return {
             "name": self.expected.name,
@@ -182,34 +185,34 @@ class Verdict:
         }
 
 
-def _rounded(value, digits=1):
+def _rounded(value: Optional[float], digits: int = 1) -> Optional[float]:
     return round(value, digits) if value is not None else None
 
 
-def losses(row):
+def losses(row: Any) -> Tuple[int, int]:
     """(lost, sent) lately, or since the agent was first seen where the server does not tell the recent ones."""
     _seconds, arrived, lost = row.recent or (None, row.datagrams or 0, row.lost or 0)
     return lost, arrived + lost
 
 
-def loss_percent(row):
+def loss_percent(row: Any) -> float:
     lost, sent = losses(row)
     return 100.0 * lost / sent if sent else 0.0
 
 
-def observed_polling(row):
+def observed_polling(row: Any) -> Optional[float]:
     """The shortest interval between two counter samples of one data source."""
     intervals = [source["polling"] for source in row.data_sources if source["polling"]]
     return min(intervals) if intervals else None
 
 
-def _ago(seconds):
+def _ago(seconds: Optional[float]) -> str:
     if seconds is None:
         return "at an unknown time"
     return _span(seconds) + " ago"
 
 
-def _span(seconds):
+def _span(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 7200:
@@ -221,7 +224,9 @@ JOURNAL = "journalctl -u hsflowd -n 30 --no-pager"
 START = "systemctl restart hsflowd; " + JOURNAL
 
 
-def judge(expected, observation, settings, elapsed, neighbours=None, owners_of=None, at_home=()):
+def judge(expected: "Expected", observation: "Observation", settings: "Settings", elapsed: float,
+          neighbours: Optional[Dict[str, List[str]]] = None, owners_of: Optional[Dict[str, List[str]]] = None,
+          at_home: Collection[str] = ()) -> "Verdict":
     """The verdict on one host.
 
     :param elapsed: seconds since ``expected.running_seconds`` was true at the latest
@@ -254,14 +259,14 @@ def judge(expected, observation, settings, elapsed, neighbours=None, owners_of=N
     return _content(expected, row, settings, limit, running) or Verdict(expected, REPORTING, row=row)
 
 
-def _runs_for(row, running):
+def _runs_for(row: Any, running: Optional[float]) -> Optional[float]:
     """For how long the daemon runs, by the host, or else by what the agent itself says; None if neither tells."""
     if running is None and row.uptime and row.age is not None:
         return row.uptime + row.age
     return running
 
 
-def _forget_old_rates(row, running):
+def _forget_old_rates(row: Any, running: Optional[float]) -> None:
     """A rate from before the last start says nothing about the present one; a quiet interface keeps it until its next sample."""
     running = _runs_for(row, running)
     for source in row.data_sources:
@@ -269,7 +274,7 @@ def _forget_old_rates(row, running):
             source["sampling_rate"] = None
 
 
-def _daemon_is_down(expected, row):
+def _daemon_is_down(expected: "Expected", row: Any) -> Any:
     """What the host says about its daemon outweighs datagrams from before it ended."""
     before = f" Its last datagram came {_ago(row.age)}." if row else ""
     detail = f" ({expected.daemon_detail})" if expected.daemon_detail else ""
@@ -293,7 +298,8 @@ def _daemon_is_down(expected, row):
     return None
 
 
-def _not_seen(expected, observation, settings, neighbours):
+def _not_seen(expected: "Expected", observation: "Observation", settings: "Settings",
+              neighbours: Dict[str, List[str]]) -> "Verdict":
     elsewhere = observation.elsewhere(expected, set(neighbours))
     if elsewhere:
         other = observation.rows[elsewhere]
@@ -331,11 +337,11 @@ def _not_seen(expected, observation, settings, neighbours):
     return Verdict(expected, "silent", "No datagram of it has ever arrived.", START)
 
 
-def _port(target):
+def _port(target: str) -> str:
     return split_endpoint(target)[1]
 
 
-def _other_collector(expected, settings):
+def _other_collector(expected: "Expected", settings: "Settings") -> Optional[Tuple[str, str]]:
     if not expected.collectors or not settings.collector_addresses:
         return None
     if settings.unresolved or settings.known_collectors & set(expected.collectors):
@@ -343,7 +349,8 @@ def _other_collector(expected, settings):
     return ", ".join(expected.collectors[:3]), ", ".join(settings.collector_addresses[:3])
 
 
-def _sharing(expected, row, neighbours, owners_of, at_home):
+def _sharing(expected: "Expected", row: Any, neighbours: Dict[str, List[str]], owners_of: Dict[str, List[str]],
+             at_home: Collection[str]) -> Any:
     command = "grep -i agentip /etc/hsflowd.auto"
     others = [name for name in neighbours.get(row.agent, ()) if name != expected.name]
     final = bool(others)
@@ -366,7 +373,7 @@ def _sharing(expected, row, neighbours, owners_of, at_home):
     return None
 
 
-def _late(expected, row, settings, limit, running):
+def _late(expected: "Expected", row: Any, settings: "Settings", limit: float, running: Optional[float]) -> Any:
     """Seen, but not lately enough."""
     since_start = running is None or (row.age is not None and row.age <= running)
     if row.age is not None and row.age <= limit and since_start:
@@ -374,7 +381,7 @@ def _late(expected, row, settings, limit, running):
             reason = f"systemd has started hsflowd {expected.crashes} times again, the last time {_ago(running)}."
             return Verdict(expected, "restarting", reason, JOURNAL, False, row)
         return None
-    if not since_start and running < limit:
+    if running is not None and not since_start and running < limit:
         reason = f"hsflowd was started {_ago(running)}; the last datagram is from before that ({_ago(row.age)})."
         return Verdict(expected, "restarting", reason, JOURNAL, False, row)
     stranger = _other_collector(expected, settings)
@@ -396,7 +403,7 @@ def _late(expected, row, settings, limit, running):
     )
 
 
-def _content(expected, row, settings, limit, running):
+def _content(expected: "Expected", row: Any, settings: "Settings", limit: float, running: Optional[float]) -> Any:
     """It reports: is it the right thing?"""
     recent = limit if running is None else min(limit, running)
     no_counters = not row.counter_samples or (row.counter_age is not None and row.counter_age > recent)
@@ -412,7 +419,7 @@ def _content(expected, row, settings, limit, running):
     return _losing(expected, row, settings)
 
 
-def _losing(expected, row, settings):
+def _losing(expected: "Expected", row: Any, settings: "Settings") -> Any:
     (lost, sent), loss = losses(row), loss_percent(row)
     if lost < MIN_LOST or loss <= settings.max_loss:
         return None
@@ -424,7 +431,7 @@ def _losing(expected, row, settings):
     return Verdict(expected, "losing", reason, "nstat -az UdpSndbufErrors UdpRcvbufErrors", True, row)
 
 
-def _no_flows(expected, row, settings, limit, running):
+def _no_flows(expected: "Expected", row: Any, settings: "Settings", limit: float, running: Optional[float]) -> Any:
     if expected.samples or "flows" in settings.require:
         for module in sorted(expected.missing_libraries):
             libraries = ", ".join(expected.missing_libraries[module]) or "a library"
@@ -445,7 +452,7 @@ def _no_flows(expected, row, settings, limit, running):
     return Verdict(expected, "no_flows", reason, "cat /etc/hsflowd.conf; ip -s link", False, row)
 
 
-def _wrong_rate(expected, row, settings, running):
+def _wrong_rate(expected: "Expected", row: Any, settings: "Settings", running: Optional[float]) -> Any:
     for source in row.data_sources:
         rate = source["sampling_rate"]
         if not rate or not expected.sampling:
@@ -465,15 +472,18 @@ def _wrong_rate(expected, row, settings, running):
     return None
 
 
-def _at_home(host, observation, settings, elapsed):
+def _at_home(host: "Expected", observation: "Observation", settings: "Settings", elapsed: float) -> bool:
     row = observation.rows.get(host.address)
     if row is None or row.age is None or row.age > settings.age_limit(host.polling):
         return False
     return host.running_seconds is None or row.age <= host.running_seconds + elapsed
 
 
-def judge_all(expected, observation, settings, elapsed):
-    neighbours, owners_of, at_home = {}, {}, set()
+def judge_all(expected: List["Expected"], observation: "Observation", settings: "Settings",
+              elapsed: float) -> List["Verdict"]:
+    neighbours: Dict[str, List[str]] = {}
+    owners_of: Dict[str, List[str]] = {}
+    at_home = set()
     for host in expected:
         if _at_home(host, observation, settings, elapsed):
             at_home.add(host.name)
@@ -484,7 +494,8 @@ def judge_all(expected, observation, settings, elapsed):
     return [judge(host, observation, settings, elapsed, neighbours, owners_of, at_home) for host in expected]
 
 
-def unexpected_agents(expected, observation, verdicts, settings):
+def unexpected_agents(expected: List["Expected"], observation: "Observation", verdicts: List["Verdict"],
+                      settings: "Settings") -> List[Any]:
     """Agents that report now and belong to no host of the question."""
     known = {host.address for host in expected} | {verdict.row.agent for verdict in verdicts if verdict.row}
     rows = [row for agent, row in sorted(observation.rows.items()) if agent not in known]
@@ -495,7 +506,7 @@ def unexpected_agents(expected, observation, verdicts, settings):
     ]
 
 
-def server_warnings(server):
+def server_warnings(server: Dict[str, Any]) -> List[Any]:
     """What at the server itself makes telemetry disappear."""
     found, url = [], server["url"]
     if server["dropped_at_socket"]:
@@ -516,12 +527,13 @@ class Clock:
     sleep = staticmethod(time.sleep)
 
 
-def default_timeout(expected):
+def default_timeout(expected: List["Expected"]) -> float:
     """Long enough for two exports of the slowest host after the moment of the question."""
     return 2.5 * max([host.polling or DEFAULT_POLLING for host in expected] or [DEFAULT_POLLING]) + 10
 
 
-def prove(clients, expected, settings, timeout, request_timeout=10.0, waited=0.0, clock=Clock):
+def prove(clients: List[Any], expected: List["Expected"], settings: "Settings", timeout: float,
+          request_timeout: float = 10.0, waited: float = 0.0, clock: Any = Clock) -> Dict[str, List[Any]]:
     """Asks until every host reports, waiting is of no use or the time is over. Every host gets a verdict.
 
     :param waited: seconds that have passed since the hosts were looked at; they count as if they had been waited here
@@ -531,7 +543,9 @@ def prove(clients, expected, settings, timeout, request_timeout=10.0, waited=0.0
     while True:
         attempts += 1
         limit = max(min(request_timeout, timeout - (clock.now() - start)), 1.0)
-        rows, servers, errors = [], [], []
+        rows: List[Any] = []
+        servers: List[Dict[str, Any]] = []
+        errors: List[str] = []
         for found, server, error in _ask(clients, limit):
             if error:
                 errors.append(error)
@@ -564,10 +578,10 @@ def prove(clients, expected, settings, timeout, request_timeout=10.0, waited=0.0
     }
 
 
-def _ask(clients, limit):
+def _ask(clients: List[Any], limit: float) -> List[Tuple[Any, Any, Optional[str]]]:
     """The answers of all servers at once, because the time of those that do not answer would add up."""
 
-    def ask(client):
+    def ask(client: Any) -> Tuple[Any, Any, Optional[str]]:
         try:
             server, rows = client.observe(limit)
         except ApiError as exc:
@@ -580,17 +594,17 @@ def _ask(clients, limit):
         return list(pool.map(ask, clients))
 
 
-def _unknown(expected, errors):
+def _unknown(expected: "Expected", errors: List[str]) -> "Verdict":
     return Verdict(expected, UNKNOWN, errors[0] if errors else "", "systemctl status sflow-collector")
 
 
-def in_order(verdicts):
+def in_order(verdicts: List["Verdict"]) -> List["Verdict"]:
     """Failing hosts first, the worst verdict first."""
     return sorted(verdicts, key=lambda verdict: (VERDICTS.index(verdict.word), verdict.expected.name))
 
 
-def counts(verdicts):
-    found = {}
+def counts(verdicts: List["Verdict"]) -> Dict[str, int]:
+    found: Dict[Any, Any] = {}
     for verdict in verdicts:
         found[verdict.word] = found.get(verdict.word, 0) + 1
     return found
@@ -604,9 +618,9 @@ TAPS = ("pcap", "epcap", "nflog", "ulog", "psample")
 SWITCHES = ("dent", "eapi", "opx", "ovs", "sonic", "vpp")
 
 
-def expectation(
-    name, info=None, address=None, other_addresses=(), polling=None, sampling=None, taps=("pcap",), no_tap=None
-):
+def expectation(name: str, info: Optional[Dict[Any, Any]] = None, address: Optional[str] = None,
+                other_addresses: Sequence[str] = (), polling: Any = None, sampling: Optional[List[int]] = None,
+                taps: Collection[str] = ("pcap",), no_tap: Any = None) -> Dict[str, Any]:
     """What to demand of a host, by ``hsflowd_info`` and by the inventory; the inventory wins.
 
     :param taps: the modules of hsflowd that are configured
@@ -614,7 +628,7 @@ def expectation(
     """
     info = info if isinstance(info, dict) else {}
     auto = _dict(info.get("auto"))
-    expected = {
+    expected: Dict[str, Any] = {
         "name": name,
         "address": address or auto.get("agent_ip") or None,
         "other_addresses": _known_addresses(info, other_addresses),
@@ -649,7 +663,7 @@ def expectation(
     return {key: value for key, value in expected.items() if value is not None}
 
 
-def _not_loaded(taps, modules):
+def _not_loaded(taps: Collection[str], modules: Dict[Any, Any]) -> Any:
     """Why none of the configured taps is at work, by the modules that are installed and those that the daemon has loaded."""
     wanted = [module for module in TAPS if module in taps]
     available, mapped = modules.get("available") or [], modules.get("mapped") or []
@@ -664,7 +678,7 @@ def _not_loaded(taps, modules):
     return None
 
 
-def _daemon(info):
+def _daemon(info: Dict[Any, Any]) -> Dict[str, Any]:
     unit, package = _dict(info.get("unit")), _dict(info.get("package"))
     active, sub = unit.get("active_state"), unit.get("sub_state")
     detail = "/".join(str(part) for part in (active, sub) if part)
@@ -685,7 +699,7 @@ def _daemon(info):
     return found
 
 
-def own_addresses(info):
+def own_addresses(info: Dict[Any, Any]) -> List[str]:
     """The addresses of the interfaces of an observed host, without those that mean another host elsewhere."""
     texts = [
         str(address).split("/", 1)[0]
@@ -695,25 +709,25 @@ def own_addresses(info):
     return [a for a in map(canonical_address, texts) if _is_unique(a)]
 
 
-def _is_unique(address):
-    return bool(address) and not address.startswith(("127.", "fe80:")) and address != "::1"
+def _is_unique(address: Optional[str]) -> bool:
+    return address is not None and address != "" and not address.startswith(("127.", "fe80:")) and address != "::1"
 
 
-def _known_addresses(info, other_addresses):
+def _known_addresses(info: Dict[Any, Any], other_addresses: Sequence[str]) -> List[str]:
     found = [a for a in map(canonical_address, other_addresses) if _is_unique(a)] + own_addresses(info)
     return [a for n, a in enumerate(found) if a not in found[:n]]
 
 
-def _endpoint(collector):
+def _endpoint(collector: Dict[Any, Any]) -> str:
     ip = canonical_address(collector.get("ip")) or collector.get("ip")
     return "{}:{}".format(ip, collector.get("udpport") or 6343)
 
 
-def _dict(value):
+def _dict(value: Any) -> Dict[Any, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _integer(value):
+def _integer(value: Any) -> Optional[int]:
     try:
         return int(value)
     except (TypeError, ValueError):

@@ -210,6 +210,7 @@ import os
 import shutil
 import tempfile
 import time
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_apply as engine
@@ -247,7 +248,7 @@ SPEC = dict(
 )
 
 
-def download(module):
+def download(module: Any) -> Any:
     """Fetches the package onto the host; returns its path."""
     from ansible.module_utils.urls import fetch_url  # most runs need nothing of it, and it takes longest to load
 
@@ -279,7 +280,7 @@ def download(module):
     )
 
 
-def check_sum(path, wanted):
+def check_sum(path: Any, wanted: Any) -> None:
     if not wanted:
         return
     with open(path, "rb") as stream:
@@ -288,7 +289,7 @@ def check_sum(path, wanted):
         raise engine.Failed("the package has the sha256 %s, not %s; nothing was installed" % (found, wanted.lower()))
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec=SPEC,
         supports_check_mode=True,
@@ -345,7 +346,7 @@ def main():
     )
 
 
-def predict(module, p):
+def predict(module: Any, p: Any) -> None:
     """Check mode asks the installed daemon too; the candidate lies in the module's own directory."""
     path = os.path.join(module.tmpdir, "hsflowd.conf")
     with open(path, "w") as stream:

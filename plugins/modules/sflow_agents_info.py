@@ -409,6 +409,8 @@ waited_seconds:
   sample: 2.4
 """
 
+from typing import Any, Dict, List
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.netviz.sflow.plugins.module_utils import _agents_api as api
 from ansible_collections.netviz.sflow.plugins.module_utils import _verdicts as verdicts
@@ -436,7 +438,7 @@ AGENT_OPTIONS = {
 }
 
 
-def check(module, expected):
+def check(module: Any, expected: List["verdicts.Expected"]) -> None:
     """What the argument specification cannot say."""
     for agent in module.params["agents"]:
         if agent["address"] and api.canonical_address(agent["address"]) is None:
@@ -453,7 +455,8 @@ def check(module, expected):
         module.fail_json(msg="url is empty; give at least one server to ask.")
 
 
-def sentence(result, expected, failing):
+def sentence(result: Dict[str, List[Any]], expected: List["verdicts.Expected"],
+             failing: List["verdicts.Verdict"]) -> str:
     if not result["servers"]:
         return "No collector could be asked: " + " ".join(result["errors"])
     shown = ", ".join(f"{v.expected.name} ({v.word})" for v in failing[:10])
@@ -462,7 +465,7 @@ def sentence(result, expected, failing):
     return f"{len(failing)} of {len(expected)} hosts are not proved after {waited:g} s: {shown}{more}."
 
 
-def answer(result, expected):
+def answer(result: Dict[str, List[Any]], expected: List["verdicts.Expected"]) -> Dict[str, Any]:
     """The return values."""
     ordered = verdicts.in_order(result["verdicts"])
     failing = [verdict for verdict in ordered if verdict.word != verdicts.REPORTING]
@@ -484,7 +487,7 @@ def answer(result, expected):
     return values
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "url": {"type": "list", "elements": "str", "required": True},

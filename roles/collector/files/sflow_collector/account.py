@@ -378,7 +378,7 @@ class Account:
         agent.host_record, agent.host_times = record, times
         self._said(point, body, record, now)
 
-    def _said(self, point: int, body: bytes, record: bytes, now: int) -> None:
+    def _said(self, point: int, body: bytes, record: Any, now: int) -> None:
         points, place = self.points, point * IDENTITY_BYTES
         points.said_when[point], points.said_at[point] = now, body.index(record)
         points.said_size[point] = len(record) if len(record) <= IDENTITY_BYTES else 0

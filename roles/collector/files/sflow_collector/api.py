@@ -5,6 +5,7 @@
 
 import hashlib
 import os
+from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 
 from . import VERSION, prometheus, views
 from .web import Response
@@ -22,7 +23,8 @@ MAX_FILE = 4 << 20
 class Api:
     """Answers requests from what a collector knows."""
 
-    def __init__(self, core, web_dir=None, healthy=None, refresh=None):
+    def __init__(self, core: Any, web_dir: Any = None, healthy: Optional[Callable[..., Any]] = None,
+                 refresh: Optional[Callable[..., Any]] = None) -> None:
         self.core = core
         self.web_dir = web_dir or os.path.join(os.path.dirname(os.path.abspath(__file__)), "web")
         self.healthy = healthy or (lambda: None)
@@ -37,7 +39,7 @@ class Api:
             SCRIPT + "groups/json": self.groups,
         }
 
-    def __call__(self, request):
+    def __call__(self, request: Any) -> "Response":
         self.requests += 1
         handler = self.paths.get(request.path)
         if handler in (self.version, self.healthz, self.status, self.apps, self.groups):
@@ -57,43 +59,43 @@ class Api:
         return self.file(request)
 
     @staticmethod
-    def json(value, status=200):
+    def json(value: Union[Dict[str, Any], Iterator[Any]], status: int = 200) -> "Response":
         """A value, or pieces of JSON, as an answer that no cache keeps."""
         body = views.dumps(value) if isinstance(value, (dict, list)) else value
         return Response(status, body, JSON, [("Cache-Control", "no-store")])
 
-    def version(self, _request):
+    def version(self, _request: Any) -> "Response":
         return Response(200, VERSION.encode("ascii"))
 
-    def healthz(self, _request):
+    def healthz(self, _request: Any) -> "Response":
         problem = self.healthy()
         return Response(503 if problem else 200, ("%s\n" % (problem or "OK")).encode("utf-8"))
 
-    def status(self, _request):
+    def status(self, _request: Any) -> "Response":
         return Response(200, b"OK")
 
-    def prometheus(self, _request):
+    def prometheus(self, _request: Any) -> "Response":
         return Response(200, prometheus.render(self.core), prometheus.TYPE)
 
-    def agents(self, request):
+    def agents(self, request: Any) -> "Response":
         return self.json(views.agents(self.core, request.query.get("agent", ())))
 
-    def analyzer(self, _request):
+    def analyzer(self, _request: Any) -> "Response":
         return self.json(views.analyzer(self.core))
 
-    def metrics(self, _request):
+    def metrics(self, _request: Any) -> "Response":
         return self.json(views.metrics(self.core))
 
-    def scripts(self, _request):
+    def scripts(self, _request: Any) -> "Response":
         """The one "script" is the collector itself: whoever watches sFlow-RT's app by alive can watch this."""
         return self.json({"vizceral~traffic.js": {
             "alive": True, "cpuMs": int(self.core.usage()[0] * 1000), "requestsReceived": self.requests,
             "requestsLost": 0, "flowsReceived": 0, "flowsLost": 0, "eventsReceived": 0, "eventsLost": 0}})
 
-    def apps(self, _request):
+    def apps(self, _request: Any) -> "Response":
         return self.json({"vizceral": {"scripts": ["vizceral~traffic.js"], "entry": "/"}})
 
-    def fleet(self, request):
+    def fleet(self, request: Any) -> "Response":
         query = request.query
         try:
             offset = max(0, int(query.get("offset", ["0"])[0]))
@@ -102,24 +104,24 @@ class Api:
             return self.json({"error": "offset and limit must be whole numbers"}, 400)
         return self.json(views.fleet(self.core, query.get("agent", ()), query.get("q", [""])[0], offset, limit))
 
-    def traffic(self, _request):
+    def traffic(self, _request: Any) -> "Response":
         return self.json(views.pairs(self.core))
 
-    def talkers(self, request):
+    def talkers(self, request: Any) -> "Response":
         found = views.talkers(self.core, request.query.get("source", [""])[0], request.query.get("target", [""])[0])
         return self.json({"error": "no such group"}, 404) if found is None else self.json(found)
 
-    def vizceral(self, _request):
+    def vizceral(self, _request: Any) -> "Response":
         return self.json(views.vizceral(self.core))
 
-    def groups(self, _request):
+    def groups(self, _request: Any) -> "Response":
         return self.json(self.core.traffic.groups.mapping)
 
-    def public(self, path):
+    def public(self, path: str) -> bool:
         """Whether a path needs no token: the page holds no data, and asks for the token itself."""
         return path == "/healthz" or (path.lstrip("/") or "index.html") in self._files()
 
-    def file(self, request):
+    def file(self, request: Any) -> "Response":
         """A file of the page. Only names that the folder lists are served, so no path leads out of it."""
         name = request.path.lstrip("/") or "index.html"
         files = self._files()
@@ -134,7 +136,7 @@ class Api:
             return Response(304, b"", TYPES[os.path.splitext(name)[1]], headers)
         return Response(200, body, TYPES[os.path.splitext(name)[1]], headers)
 
-    def _files(self):
+    def _files(self) -> Dict[str, str]:
         out = {}
         for folder, _folders, names in os.walk(self.web_dir):
             for name in names:
@@ -144,5 +146,5 @@ class Api:
         return out
 
 
-def _split(text):
+def _split(text: str) -> List[str]:
     return [part for part in text.replace(";", ",").split(",") if part]

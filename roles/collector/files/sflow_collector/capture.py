@@ -4,6 +4,7 @@
 """sFlow datagrams out of a capture file: pcap and pcapng, Ethernet, Linux cooked and raw IP, UDP to one port."""
 
 import struct
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from . import wire
 from .packet import TAGS
@@ -16,7 +17,7 @@ MAGICS = {b"\xd4\xc3\xb2\xa1": ("<", 1000000), b"\xa1\xb2\xc3\xd4": (">", 100000
           b"\x4d\x3c\xb2\xa1": ("<", 1000000000), b"\xa1\xb2\x3c\x4d": (">", 1000000000)}
 PCAPNG = b"\x0a\x0d\x0d\x0a"
 #: Link type -> (where the protocol number stands, where the packet begins); None: raw IP.
-LINKS = {1: (12, 14), 113: (14, 16), 276: (0, 20), 12: None, 14: None, 101: None, 228: None, 229: None}
+LINKS: Dict[int, Optional[Tuple[int, int]]] = {1: (12, 14), 113: (14, 16), 276: (0, 20), 12: None, 14: None, 101: None, 228: None, 229: None}
 #: Ethernet type and first byte of IP, total length, fragment, protocol, source, target port, length of UDP.
 _IPV4_BEHIND_ETHERNET = struct.Struct(">12x3sxH2xHxB2x4s6xHH")
 
@@ -25,13 +26,13 @@ class CaptureError(ValueError):
     """The file is not a capture that can be read."""
 
 
-def datagrams(stream, port=wire.PORT):
+def datagrams(stream: Any, port: int = wire.PORT) -> Iterator[Tuple[int, bytes, bytes]]:
     """Yield (milliseconds, source address of 16 bytes, payload) of every datagram to the port."""
     for time_ms, source, data, begin, end in located(stream, port):
         yield time_ms, source, data[begin:end]
 
 
-def located(stream, port=wire.PORT):
+def located(stream: Any, port: Any = wire.PORT) -> Iterator[Any]:
     """Yield (milliseconds, source address of 16 bytes, data, begin, end) of every datagram to the port.
 
     The payload lies in data between begin and end, and at least len(PAD) bytes follow it: what is decoded where it
@@ -51,13 +52,13 @@ def located(stream, port=wire.PORT):
             yield time_ms, source, body + PAD, 0, len(body)
 
 
-def frames(stream):
+def frames(stream: Any) -> Iterator[Tuple[int, int, bytes]]:
     """Yield (milliseconds, link type, frame) of a capture."""
     for time_ms, link, data, begin, end in located_frames(stream):
         yield time_ms, link, data[begin:end]
 
 
-def located_frames(stream):
+def located_frames(stream: Any) -> Iterator[Tuple[int, int, bytes, int, int]]:
     """Yield (milliseconds, link type, data, begin, end) of every frame; at least len(PAD) bytes follow it in data."""
     magic = stream.read(4)
     if magic == PCAPNG:
@@ -67,12 +68,12 @@ def located_frames(stream):
     raise CaptureError("neither pcap nor pcapng")
 
 
-def _exactly(stream, size):
+def _exactly(stream: Any, size: int) -> Optional[bytes]:
     data = stream.read(size)
     return data if len(data) == size else None
 
 
-def _pcap(stream, order, unit):
+def _pcap(stream: Any, order: str, unit: int) -> Iterator[Tuple[int, int, bytes, int, int]]:
     head = _exactly(stream, 20)
     if head is None:
         return
@@ -96,8 +97,9 @@ def _pcap(stream, order, unit):
         data = data[position:]
 
 
-def _pcapng(stream):
-    order, interfaces = "<", []
+def _pcapng(stream: Any) -> Iterator[Tuple[int, int, bytes, int, int]]:
+    order = "<"
+    interfaces: List[Tuple[int, int]] = []
     kind = PCAPNG
     while True:
         size_bytes = _exactly(stream, 4)
@@ -123,12 +125,13 @@ def _pcapng(stream):
             if number < len(interfaces) and captured <= len(body) - 20:
                 link, per_second = interfaces[number]
                 yield (high << 32 | low) * 1000 // per_second, link, body + PAD, 20, 20 + captured
-        kind = _exactly(stream, 4)
-        if kind is None:
+        following = _exactly(stream, 4)
+        if following is None:
             return
+        kind = following
 
 
-def _resolution(body, order):
+def _resolution(body: bytes, order: str) -> int:
     """Ticks per second of an interface: option 9, microseconds without it."""
     position = 8
     while position + 4 <= len(body):
@@ -145,7 +148,7 @@ def _resolution(body, order):
 class Blocks:
     """Large pieces of a pcap file for the batch decoder: the places of its frames, found by their lengths alone."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: Any) -> None:
         head = stream.read(24)
         if head[:4] not in MAGICS or len(head) < 24:
             raise CaptureError("not a pcap file")
@@ -155,9 +158,10 @@ class Blocks:
         self.order, self.unit = MAGICS[head[:4]]
         self.link = struct.unpack_from(self.order + "I", head, 20)[0] & 0xFFFF
 
-    def read(self, view, most):
+    def read(self, view: memoryview, most: int) -> List[int]:
         """Fill a memoryview and say where its frames begin, the 16 bytes of their heads first; [] at the end."""
-        places, position, filled = [], 0, 0
+        places: List[int] = []
+        position = filled = 0
         unpack, append = struct.Struct(self.order + "I").unpack_from, places.append
         while len(places) < most:  # in pieces that are still in the cache when their frames are looked for
             read = self.stream.readinto(view[filled:filled + PIECE])
@@ -179,13 +183,14 @@ class Blocks:
         return places
 
 
-def payload(link, frame, port):
+def payload(link: int, frame: bytes, port: int) -> Optional[Tuple[bytes, bytes]]:
     """(source address, payload) of an unfragmented UDP packet to the port, else None."""
     if link not in LINKS:
         return None
     start, kind = 0, 0
-    if LINKS[link] is not None:
-        place, start = LINKS[link]
+    behind = LINKS[link]
+    if behind is not None:
+        place, start = behind
         while len(frame) >= start + 4:
             kind, = struct.unpack_from(">H", frame, place)
             if kind not in TAGS:
@@ -201,7 +206,7 @@ def payload(link, frame, port):
     return None
 
 
-def _udp4(frame, start, port):
+def _udp4(frame: bytes, start: int, port: int) -> Optional[Tuple[bytes, bytes]]:
     length, _identity, fragment = struct.unpack_from(">HHH", frame, start + 2)
     begin, end = start + 4 * (frame[start] & 15), min(len(frame), start + (length or len(frame)))
     if frame[start + 9] != 17 or fragment & 0x3FFF:
@@ -209,13 +214,13 @@ def _udp4(frame, start, port):
     return _udp(frame, begin, end, port, wire.MAPPED + frame[start + 12:start + 16])
 
 
-def _udp6(frame, start, port):
+def _udp6(frame: bytes, start: int, port: int) -> Optional[Tuple[bytes, bytes]]:
     if len(frame) < start + 48 or frame[start + 6] != 17:
         return None
     return _udp(frame, start + 40, len(frame), port, frame[start + 8:start + 24])
 
 
-def _udp(frame, begin, end, port, source):
+def _udp(frame: bytes, begin: int, end: int, port: int, source: bytes) -> Optional[Tuple[bytes, bytes]]:
     if begin + 8 > end:
         return None
     _from, to, length = struct.unpack_from(">HHH", frame, begin)

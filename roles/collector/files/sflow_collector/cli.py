@@ -12,13 +12,14 @@ import os
 import re
 import sys
 import time
+from typing import Any, Dict, Iterator, List, Optional
 
 from . import VERSION, account, capture, core, counters, packet, records, settings, views, wire
 
 WATCH_SECONDS = 2
 
 
-def main(arguments=None):
+def main(arguments: Any = None) -> int:
     """Run a command; the exit status."""
     parser = build_parser()
     options = parser.parse_args(arguments)
@@ -38,7 +39,7 @@ def main(arguments=None):
     return 1
 
 
-def build_parser():
+def build_parser() -> "argparse.ArgumentParser":
     """The parser of the command line."""
     parser = argparse.ArgumentParser(prog="sflow-collector", description="A collector of sFlow version 5.")
     parser.add_argument("--version", action="version", version=VERSION)
@@ -79,7 +80,7 @@ def build_parser():
     return parser
 
 
-def run_serve(options):
+def run_serve(options: "argparse.Namespace") -> int:
     """sflow-collector serve"""
     from . import service  # what only one command needs would be a tenth of a second to all of them
     return service.Service(settings.from_arguments(options)).run()
@@ -88,7 +89,7 @@ def run_serve(options):
 class Progress:
     """Tells on a terminal how far a long file has been read."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: Any) -> None:
         self.stream = stream
         self.size = 0
         with contextlib.suppress(OSError, ValueError):
@@ -96,7 +97,7 @@ class Progress:
         self.shown = False
         self.next = time.monotonic() + 1 if sys.stderr.isatty() and self.size else None
 
-    def step(self, number):
+    def step(self, number: int) -> None:
         """number datagrams have been read."""
         if self.next is not None and time.monotonic() >= self.next:
             self.next = time.monotonic() + 0.5
@@ -104,32 +105,33 @@ class Progress:
             sys.stderr.write("\r%3d %%  %d datagrams" % (100 * self.stream.tell() // self.size, number))
             sys.stderr.flush()
 
-    def done(self):
+    def done(self) -> None:
         """Clear the line."""
         if self.shown:
             sys.stderr.write("\r\033[K")
 
 
-def _open(name):
+def _open(name: str) -> Any:
     return sys.stdin.buffer if name == "-" else open(name, "rb", 1 << 20)
 
 
 class CaptureClock:
     """The time in a capture: that of the newest datagram."""
 
-    def __init__(self):
-        self.now, self.first = 0, None
+    def __init__(self) -> None:
+        self.now = 0
+        self.first: Optional[int] = None
 
-    def __call__(self):
+    def __call__(self) -> int:
         return self.now
 
-    def set(self, time_ms):
+    def set(self, time_ms: int) -> None:
         """Go on to a time; never back."""
         self.first = time_ms if self.first is None else self.first
         self.now = max(self.now, time_ms)
 
 
-def replay(collector, stream, port, clock):
+def replay(collector: Any, stream: Any, port: int, clock: "CaptureClock") -> Iterator[int]:
     """Feed a capture to a collector; yields the number of datagrams so far."""
     if hasattr(collector, "replay") and stream.seekable() and stream.peek(4)[:4] in capture.MAGICS:
         yield from collector.replay(capture.Blocks(stream), port, clock.set)
@@ -144,7 +146,7 @@ def replay(collector, stream, port, clock):
             yield number
 
 
-def run_replay(options):
+def run_replay(options: "argparse.Namespace") -> int:
     """sflow-collector replay"""
     clock = CaptureClock()
     collector = core.create(options.decoder, max_agents=options.max_agents, groups_path=options.groups, clock=clock)
@@ -171,7 +173,7 @@ def run_replay(options):
     return 0
 
 
-def run_decode(options):
+def run_decode(options: "argparse.Namespace") -> int:
     """sflow-collector decode"""
     with _open(options.file) as stream:
         for time_ms, source, data in capture.datagrams(stream, options.port):
@@ -180,7 +182,7 @@ def run_decode(options):
     return 0
 
 
-def sample_rows(time_ms, source, data):
+def sample_rows(time_ms: int, source: bytes, data: Any) -> List[Dict[str, Any]]:
     """One dict per sample of a datagram, or one that says why there is none."""
     datagram = wire.decode(data)
     base = {"time": time_ms / 1000.0, "from": views.address_text(source)}
@@ -207,9 +209,9 @@ def sample_rows(time_ms, source, data):
     return rows
 
 
-def packet_fields(sampled):
+def packet_fields(sampled: "packet.Packet") -> Dict[str, Any]:
     """What is known of a sampled packet, for printing."""
-    out = {"frame_length": sampled.frame_length}
+    out: Dict[str, Any] = {"frame_length": sampled.frame_length}
     if sampled.vlan is not None:
         out["vlan"] = sampled.vlan
     if sampled.version:
@@ -220,22 +222,22 @@ def packet_fields(sampled):
     return out
 
 
-def _address(value):
+def _address(value: bytes) -> str:
     return views.address_text(wire.MAPPED + value if len(value) == 4 else value)
 
 
-def line_of(row):
+def line_of(row: Dict[str, Any]) -> str:
     """A row as text: name=value, lists joined."""
     return " ".join("%s=%s" % (name, "/".join(value) if isinstance(value, list) else _quoted(value))
                     for name, value in row.items())
 
 
-def _quoted(value):
+def _quoted(value: Any) -> Any:
     """A value that stays one word."""
     return value if not isinstance(value, str) or re.match('[!#-~]+$', value) else json.dumps(value)
 
 
-def run_status(options):
+def run_status(options: "argparse.Namespace") -> Any:
     """sflow-collector status"""
     if not options.url.startswith(("http://", "https://")):
         raise settings.SettingsError("%s: expected an http or https address" % options.url)
@@ -258,7 +260,7 @@ def run_status(options):
         time.sleep(WATCH_SECONDS)
 
 
-def print_status(document, as_json):
+def print_status(document: Any, as_json: Any) -> None:
     """A /fleet/json as the table of the fleet, or as it came."""
     if as_json:
         sys.stdout.write(json.dumps(document) + "\n")
@@ -266,7 +268,7 @@ def print_status(document, as_json):
         print_fleet(document, sys.stdout)
 
 
-def fetch_fleet(url, headers):
+def fetch_fleet(url: str, headers: Dict[Any, Any]) -> Any:
     """The whole /fleet/json of a collector, its pages joined; SettingsError says why there is none."""
     import http.client
     import urllib.request
@@ -288,7 +290,7 @@ def fetch_fleet(url, headers):
             return document
 
 
-def refusal(error):
+def refusal(error: Any) -> str:
     """Why there is no answer: the sentence that the collector sent with an error, else the error itself."""
     said = error.read(1000).decode("utf-8", "replace").strip() if hasattr(error, "read") else ""
     return "%s: %s" % (error, said) if said else str(error) or type(error).__name__
@@ -300,7 +302,7 @@ COLUMNS = (("AGENT", "agent"), ("SUB", "sub_agent"), ("HOST", "host_name"), ("SE
            ("POLLING", None), ("NOTE", None))
 
 
-def print_fleet(document, stream):
+def print_fleet(document: Dict[str, Any], stream: Any) -> None:
     """The fleet as a table, and a line about the collector."""
     rows = [[title for title, _key in COLUMNS]]
     for each in document["agents"]:
@@ -324,11 +326,11 @@ def print_fleet(document, stream):
                      ", ".join("%s %d" % item for item in sorted(own["errors"].items())) or "none"))
 
 
-def _few(values):
+def _few(values: Any) -> Any:
     return ",".join(values[:3]) + ("..." if len(values) > 3 else "") or "-"
 
 
-def print_traffic(document, stream):
+def print_traffic(document: Any, stream: Any) -> None:
     """The traffic between groups at the end of a capture."""
     for pair in document["pairs"]:
         stream.write("%s -> %s: %s\n" % (pair["source"], pair["target"], ", ".join(

@@ -9,6 +9,7 @@ sFlow-RT uses, where it is known how it calls them.
 
 import math
 import struct
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from . import records, wire
 
@@ -68,7 +69,7 @@ GROWING = {name: (1 << 64 if code == "Q" else 1 << 32)
            for _layout, fields in _COMPILED.values() for name, grows, code in fields if grows}
 
 
-def _records(body):
+def _records(body: bytes) -> Iterator[Tuple[int, int, int]]:
     """(tag, start, end) of the records of a kept counter sample, whose first word is their number."""
     for tag, start, end in wire.records(body, 4, len(body), _WORD.unpack_from(body, 0)[0]):
         if tag is None:
@@ -76,20 +77,20 @@ def _records(body):
         yield tag, start, end
 
 
-def read(body):
+def read(body: bytes) -> Dict[str, Any]:
     """All values of a kept counter sample by name, as they came."""
     return values(body, _records(body))
 
 
-def values(body, found):
+def values(body: Any, found: Any) -> Any:
     """All values of the records (tag, first byte, end) of any counter sample, as they came."""
-    out = {}
+    out: Dict[Any, Any] = {}
     for tag, start, end in found:
         records.read(_COMPILED, tag, body, start, end, out)
     return out
 
 
-def identity(body):
+def identity(body: bytes) -> Tuple[Optional[bytes], Optional[Tuple[str, str]]]:
     """(record, (host name, UUID)) of a kept counter sample of a host, (None, None) when it does not say."""
     position, end = 4, len(body)
     for _unused in range(_WORD.unpack_from(body)[0]):  # as wire.records, which every new agent would pay for
@@ -101,7 +102,7 @@ def identity(body):
         if position > end:
             break
         if tag == 2000:
-            out = {}
+            out: Dict[Any, Any] = {}
             records.read(_COMPILED, tag, body, start, min(start + size, end), out)
             if "host_name" in out:
                 return body[start - 8:start + size], (out["host_name"], out.get("uuid", ""))
@@ -109,20 +110,20 @@ def identity(body):
     return None, None
 
 
-def describe(body):
+def describe(body: bytes) -> Tuple[Optional[str], Optional[int]]:
     """(interface name, speed in bit/s), None where the sample does not say."""
-    out = {}
+    out: Dict[Any, Any] = {}
     for tag, start, end in _records(body):
         if tag in (1, 1005):
             records.read(_COMPILED, tag, body, start, end, out)
     return out.get("ifname"), out.get("ifspeed")
 
 
-def metrics(body, previous, seconds):
+def metrics(body: bytes, previous: bytes, seconds: float) -> Dict[str, Any]:
     """Values as sFlow-RT serves them: rates for what grows (when there is an earlier sample), texts for codes."""
     values = read(body)
     earlier = read(previous) if previous and seconds > 0 else {}
-    out = {}
+    out: Dict[str, Any] = {}
     for name, value in values.items():
         if name in GROWING:
             if name not in earlier:
@@ -140,7 +141,7 @@ def metrics(body, previous, seconds):
     return out
 
 
-def _derive(out):
+def _derive(out: Dict[str, Any]) -> None:
     """Metrics that are made of others."""
     if "ifstatus" in out:
         status = out.pop("ifstatus")
@@ -156,7 +157,7 @@ def _derive(out):
                 out["if%sutilization" % way] = 100.0 * 8 * octets / out["ifspeed"]
     if "part_max_used" in out:
         out["part_max_used"] /= 100.0
-    busy = [out.get("cpu_" + kind) for kind in ("user", "nice", "system", "idle", "wio", "intr", "sintr")]
+    busy: List[Any] = [out.get("cpu_" + kind) for kind in ("user", "nice", "system", "idle", "wio", "intr", "sintr")]
     if None not in busy and sum(busy) > 0:
         out["cpu_utilization"] = 100.0 * (sum(busy) - out["cpu_idle"]) / sum(busy)
     if out.get("mem_total"):

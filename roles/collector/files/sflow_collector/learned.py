@@ -19,6 +19,7 @@ bounded by the number of forms and by a budget that grows with the datagrams, so
 
 import collections
 import struct
+from typing import Any, Dict, List, Optional, Tuple
 
 from . import account as accounts
 from . import packet, sequence, traffic, wire
@@ -48,7 +49,7 @@ _ETHERNET = packet.ETHERNET.to_bytes(4, "big")
 _NO_FORMS = (1 << 32, ())
 
 
-def picker(places):
+def picker(places: Any) -> Any:
     """What unpacks the values at [(place, size, code)], places rising, and skips all between; code "s" for bytes."""
     parts, end = [], 0
     for place, size, code in places:
@@ -57,9 +58,9 @@ def picker(places):
     return struct.Struct(">" + "".join(parts)).unpack_from
 
 
-def joined(places):
+def joined(places: Any) -> Any:
     """[(place, size)] in order, those that touch made one."""
-    out = []
+    out: List[Any] = []
     for place, size in sorted(places):
         if out and sum(out[-1]) == place:
             out[-1] = out[-1][0], out[-1][1] + size
@@ -68,7 +69,7 @@ def joined(places):
     return out
 
 
-def learn(data, sample, start, size):
+def learn(data: bytes, sample: "wire.Sample", start: int, size: Any) -> Any:
     """The form of a sample of size bytes from start on that the generic decoder read without an error.
 
     (check, constants, wanted), wanted of a flow sample: (fields, what protocols add to the pair key, unknown records),
@@ -82,7 +83,7 @@ def learn(data, sample, start, size):
     unknown = tuple(tag for tag, _first, _last in sample.records if tag not in known)
     if sample.kind == wire.FLOW:
         carrier = next((record for record in sample.records if record[0] in wire.PACKETS), None)
-        if carrier is None or carrier[0] != 1 or not sample.packet.version:
+        if carrier is None or carrier[0] != 1 or sample.packet is None or not sample.packet.version:
             return None
         fields, extra = _flow_fields(data, sample, start, carrier[1] - start, constants, size), _CLASSES[sample.packet.version]
     else:
@@ -91,7 +92,7 @@ def learn(data, sample, start, size):
     return check, check(data, start), (fields, extra, unknown)
 
 
-def _flow_fields(data, sample, start, header, constants, size):
+def _flow_fields(data: Any, sample: Any, start: Any, header: Any, constants: Any, size: Any) -> Any:
     """The fields of a flow sample whose raw header stands at a place; what is constant in the header is added."""
     constants += [(header, 4), (header + 12, 4)]
     place = header + 16
@@ -115,33 +116,35 @@ def _flow_fields(data, sample, start, header, constants, size):
 class LearnedCollector(Collector):
     """A collector that decodes one at a time, by learned forms."""
 
-    def __init__(self, *args, **options):
+    def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._flows, self._counters = {}, {}  # tag and length as they stand in the datagram -> (length, [form])
+        # Tag and length as they stand in the datagram -> (length, [form]).
+        self._flows: Dict[bytes, Any] = {}
+        self._counters: Dict[bytes, Any] = {}
         self._learned = 0
-        self._rows = {}  # source + address + sub-agent -> (row, Agent)
+        self._rows: Dict[Any, Any] = {}  # source + address + sub-agent -> (row, Agent)
         self._moves = 0
         self._passed = 0  # packets since one was remembered
-        self._remembered = collections.deque(maxlen=traffic.RING)  # what flush() writes into the ring of the traffic
+        self._remembered: Any = collections.deque(maxlen=traffic.RING)  # what flush() writes into the ring of the traffic
 
-    def flush(self):
+    def flush(self) -> None:
         for now, key, protocol, frames, volume, pair in self._remembered:
             half = len(pair) // 2
             self.traffic.remember(now, key, protocol, 6 if key & 1 else 4, frames, volume, pair[:half], pair[half:])
         self._remembered.clear()
 
-    def forget(self):
+    def forget(self) -> None:
         super().forget()
         self._rows.clear()
 
-    def regroup(self):
+    def regroup(self) -> None:
         super().regroup()
         self._remembered.clear()
 
-    def receive(self, data, length, source, now):
+    def receive(self, data: packet.Bytes, length: int, source: bytes, now: int) -> None:
         self.receive_at(bytes(data[:length]) + PAD, 0, length, source, now)
 
-    def receive_at(self, data, begin, end, source, now):
+    def receive_at(self, data: Any, begin: int, end: int, source: bytes, now: int) -> None:
         account = self.account
         if end - begin < 40:
             return super().receive(data[begin:end], end - begin, source, now)
@@ -173,7 +176,7 @@ class LearnedCollector(Collector):
             self._samples(data, position, end, count, head, found, source, now)
         return None
 
-    def _find(self, source, who, now):
+    def _find(self, source: bytes, who: Any, now: int) -> Optional[Tuple[int, "accounts.Agent"]]:
         """The (row, Agent) of a stream by the account, remembered as long as no row changes hands."""
         account = self.account
         if self._moves != account.moves or len(self._rows) > 2 * account.max_agents:
@@ -188,7 +191,7 @@ class LearnedCollector(Collector):
         self._moves = account.moves
         return found
 
-    def _advance(self, row, number, uptime, length, now):
+    def _advance(self, row: int, number: int, uptime: int, length: int, now: int) -> bool:
         """A datagram that is not the successor of the one before; False when its samples must not count."""
         account = self.account
         fresh = account.advance(row, number, uptime, now)
@@ -197,10 +200,13 @@ class LearnedCollector(Collector):
             account.renew(account.restarted)
         return fresh
 
-    def _samples(self, data, position, end, count, head, stream, source, now):
+    def _samples(self, data: bytes, position: int, end: int, count: int, head: bytes, stream: Any, source: bytes,
+                 now: int) -> None:
         """All samples of a datagram; flow samples of known forms are read here, everything else by _other()."""
-        known, pairs, second = self._flows, self.traffic.pairs, None
-        run = newest = key = None  # data source and rate of the run, its newest pool and drops; the newest pair key
+        known, pairs = self._flows, self.traffic.pairs
+        second: Any = None
+        run: Any = None
+        newest = key = None  # data source and rate of the run, its newest pool and drops; the newest pair key
         first = following = flows = 0
         for _unused in range(count):
             start, wanted = position + 8, None
@@ -214,9 +220,10 @@ class LearnedCollector(Collector):
                 if run is not None:
                     flows += self._settle(stream, run, first, following - first, newest, now)
                     run = None
-                position = self._other(data, position, end, stream, source, now)
-                if position is None:
+                behind = self._other(data, position, end, stream, source, now)
+                if behind is None:
                     break
+                position = behind
                 head = data[position:position + 8]
                 continue
             fields, classes, unknown = wanted
@@ -255,7 +262,7 @@ class LearnedCollector(Collector):
             self._remembered.append((now, key, protocol, frames * self._passed, volume * self._passed, pair))
             self._passed = 0
 
-    def _settle(self, stream, setting, first, count, newest, now):
+    def _settle(self, stream: Any, setting: bytes, first: int, count: int, newest: Any, now: int) -> int:
         """Bring a run into the account: count flow samples, numbered from first on; count."""
         account, (row, agent) = self.account, stream
         streams, table = account.streams, account.points
@@ -277,7 +284,8 @@ class LearnedCollector(Collector):
                 account.flow(point, number, rate, pool, drops, now)
         return count
 
-    def _other(self, data, position, end, stream, source, now):
+    def _other(self, data: Any, position: int, end: int, stream: Any, source: bytes,
+               now: int) -> Optional[int]:
         """A sample that is no flow sample of a known form; the next position, None to stop."""
         start = position + 8
         size, forms = self._counters.get(data[position:start], _NO_FORMS)
@@ -289,11 +297,12 @@ class LearnedCollector(Collector):
                         name = _spelled_out(name)
                     for tag in unknown:
                         accounts.count(self.account.unknown, tag)
-                    self.account.counter_sample(*stream, name, number, data, start + begin, start + size, now)
+                    row, agent = stream
+                    self.account.counter_sample(row, agent, name, number, data, start + begin, start + size, now)
                     return start + size
         return self._generic(data, position, end, stream[0], source, now)
 
-    def _generic(self, data, position, end, row, source, now):
+    def _generic(self, data: bytes, position: int, end: Any, row: int, source: bytes, now: int) -> Optional[int]:
         """One sample by the generic decoder, which may learn from it; the next position, None to stop."""
         account, found = self.account, wire.Datagram()
         start = position + 8
@@ -320,7 +329,7 @@ class LearnedCollector(Collector):
                 self._learn(data, sample, position, size)
         return following
 
-    def _learn(self, data, sample, position, size):
+    def _learn(self, data: bytes, sample: "wire.Sample", position: int, size: Any) -> None:
         """Remember the form of a sample, while there is room and budget."""
         if self._learned >= BUDGET + self.account.datagrams // 100:
             return
@@ -336,12 +345,12 @@ class LearnedCollector(Collector):
             forms.append(form)
 
 
-def _spelled_out(source):
+def _spelled_out(source: int) -> int:
     """A plain data source as the expanded formats spell it."""
     return source >> 24 << 32 | source & 0xFFFFFF
 
 
-def _packet(data, start, size, setting):
+def _packet(data: bytes, start: int, size: int, setting: int) -> Any:
     """The packet of a recognised flow sample, by the generic reader; setting: bytes of data source and rate."""
     found = wire.Datagram()
     wire.read_sample(found, data, 3 if setting == 12 else 1, start, start + size)

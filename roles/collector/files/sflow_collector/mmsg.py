@@ -17,7 +17,7 @@ import socket
 import struct
 import sys
 import time
-from typing import Any, List
+from typing import Any, List, Optional
 
 import numpy
 
@@ -83,7 +83,7 @@ class BatchReceiver:
         self._six = sock.family == socket.AF_INET6
         sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
 
-    def drain(self) -> float:
+    def drain(self) -> Optional[float]:
         """Receive and decode what is there; seconds to leave the socket alone, None to wait for the next datagram."""
         count = self._receive()
         if count:

@@ -7,13 +7,15 @@ A counter is only what never falls while the service runs. What is known better 
 as lost arrives late, a restart turns out to be none) is a gauge. docs/monitoring.md lists all of it.
 """
 
+from typing import Any, Iterator, List, Tuple
+
 from . import VERSION, views, wire
 
 MAX_AGENTS = 10000  # agents with series of their own, those first seen; the whole fleet is in /fleet/json
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 #: (name, type, help, value of the collector's figures)
-OWN = (
+OWN: Tuple[Tuple[str, str, str, Any], ...] = (
     ("sflow_collector_datagrams_total", "counter", "Datagrams received.", lambda own: own["udp"]["datagrams"]),
     ("sflow_collector_bytes_total", "counter", "Bytes received.", lambda own: own["udp"]["bytes"]),
     ("sflow_collector_kernel_drops_total", "counter",
@@ -46,11 +48,11 @@ AGENT = (
 )
 
 
-def render(core):
+def render(core: Any) -> Iterator[bytes]:
     """The text in pieces."""
     now = core.clock()
     own = views.collector(core, now)
-    lines = []
+    lines: List[Any] = []
     _head(lines, "sflow_collector_info", "gauge", "Version and decoder of the collector.")
     lines.append('sflow_collector_info{version="%s",decoder="%s"} 1' % (VERSION, own["decoder"]))
     for name, kind, text, value in OWN:
@@ -63,7 +65,7 @@ def render(core):
         (reason or "other", number) for reason, number in own["errors"].items()))
     yield _text(lines)
     agents = sorted(core.account.by_number, key=lambda agent: (agent.first, agent.address, agent.sub_agent))[:MAX_AGENTS]
-    rows = []
+    rows: List[Any] = []
     for start in range(0, len(agents), views.PIECE):
         rows.extend(_row(core.account, agent, now) for agent in agents[start:start + views.PIECE])
         yield b""
@@ -79,16 +81,16 @@ def render(core):
     yield _text(lines)
 
 
-def _head(lines, name, kind, text):
+def _head(lines: List[str], name: str, kind: str, text: str) -> None:
     lines.append("# HELP %s %s" % (name, text))
     lines.append("# TYPE %s %s" % (name, kind))
 
 
-def _text(lines):
+def _text(lines: List[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 
-def _row(account, agent, now):
+def _row(account: Any, agent: Any, now: int) -> Tuple[str, List[Any], List[Tuple[str, int]]]:
     """(labels, values in the order of AGENT, sampling rates) of an agent."""
     labels = 'agent="%s",sub_agent="%d",host="%s"' % (
         views.address_text(agent.address), agent.sub_agent, _escape(account.host_name(agent) or ""))
@@ -101,5 +103,5 @@ def _row(account, agent, now):
     return labels, values, rates
 
 
-def _escape(text):
+def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

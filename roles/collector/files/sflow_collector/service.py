@@ -9,6 +9,7 @@ import selectors
 import signal
 import sys
 import time
+from typing import Any, Callable, Optional
 
 from . import api, core, state, systemd, udp, web, workers
 from .settings import DAY_MS, SettingsError
@@ -17,13 +18,13 @@ TICK_SECONDS = 1.0
 SAVE_SECONDS = 60
 
 
-def log(text):
+def log(text: str) -> None:
     """One line to the journal."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
 
-def listen(kind, address, port, start):
+def listen(kind: str, address: str, port: int, start: Callable[..., Any]) -> Any:
     """What start() gives; the error of a port that cannot be had says which one."""
     try:
         return start()
@@ -34,7 +35,7 @@ def listen(kind, address, port, start):
 class Service:
     """The running collector."""
 
-    def __init__(self, settings):
+    def __init__(self, settings: Any) -> None:
         self.settings = settings
         options = dict(max_agents=settings.max_agents, groups_path=settings.groups, window_s=settings.window_seconds,
                        max_volume=settings.max_volume, forget_ms=settings.forget_days * DAY_MS)
@@ -44,12 +45,14 @@ class Service:
             self.core.decoder = decoder
         self.selector = selectors.DefaultSelector()
         self.running = self.failed = False
-        self.save_failed = None
-        self._child = None
+        self.save_failed: Optional[int] = None
+        self._child: Optional[int] = None
         self._next_save = time.monotonic() + SAVE_SECONDS
         self._next_alive = 0.0
         self._refused = 0
-        self.workers = self.schedule = self.sock = None
+        self.workers: Optional[workers.Workers] = None  # or, without them:
+        self.schedule: Any = None
+        self.sock: Any = None
         self._restore()
         if settings.workers > 1:
             self.workers = listen("UDP", settings.udp_address, settings.udp_port, lambda: workers.Workers(
@@ -69,11 +72,11 @@ class Service:
             self.selector, self.api, settings.http_address, settings.http_port, token, log,
             self.api.public, settings.http_names))
 
-    def problem(self):
+    def problem(self) -> Any:
         """What keeps the collector from its work, None when nothing does."""
         return None if self.running else "not running"
 
-    def _restore(self):
+    def _restore(self) -> None:
         folder = self.settings.state_dir
         if not folder:
             return
@@ -85,7 +88,7 @@ class Service:
         for _mark in range(2):  # what is restored is not recent
             self.core.account.mark(self.core.clock())
 
-    def run(self):
+    def run(self) -> int:
         """Serve until SIGTERM or SIGINT; the exit status."""
         self.running = True
         # Looking for cycles through ten thousand agents takes longer than the receive buffer lasts; _tick() looks
@@ -120,10 +123,10 @@ class Service:
         self.close()
         return 1 if self.failed else 0
 
-    def _stop(self, _number, _frame):
+    def _stop(self, _number: int, _frame: Any) -> None:
         self.running = False
 
-    def _refresh(self, with_samples=False):
+    def _refresh(self, with_samples: bool = False) -> None:
         """Before an answer: datagrams that wait in the socket count as well, and what the workers know."""
         if self.workers:
             self.workers.refresh(self.core, with_samples)
@@ -131,7 +134,7 @@ class Service:
         self.schedule.now()
         self.core.flush()
 
-    def _tick(self):
+    def _tick(self) -> None:
         """Once a second: drops, deadlines, the groups file, the saved state, the watchdog."""
         if self.workers:
             if not self.workers.alive():
@@ -153,7 +156,7 @@ class Service:
             self._next_alive = time.monotonic() + seconds / 2
             systemd.notify("WATCHDOG=1")
 
-    def _save(self):
+    def _save(self) -> None:
         if not self.settings.state_dir:
             return
         if self._child is not None:
@@ -174,7 +177,7 @@ class Service:
             except OSError as error:
                 log("state: cannot fork: %s" % error.strerror)
 
-    def close(self):
+    def close(self) -> None:
         """Save the account and let go of everything."""
         try:
             if self.workers:

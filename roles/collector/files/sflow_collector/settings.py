@@ -6,12 +6,13 @@
 import configparser
 import ipaddress
 import json
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from . import account, traffic, wire
 
 DAY_MS = 24 * 3600 * 1000
 #: name: (type, default, help). The command line writes them with dashes, the file with underscores or dashes.
-OPTIONS = {
+OPTIONS: Dict[str, Tuple[Any, Any, str]] = {
     "udp_address": (str, "::", "address to receive on; :: takes IPv4 too"),
     "udp_port": (int, wire.PORT, "UDP port"),
     "http_address": (str, "127.0.0.1", "address of the web interface"),
@@ -41,7 +42,10 @@ class SettingsError(ValueError):
 class Settings:
     """Every option as an attribute."""
 
-    def __init__(self, **values):
+    def __getattr__(self, name: str) -> Any:  # for the type checker: the attributes are set by their names
+        raise AttributeError(name)
+
+    def __init__(self, **values: Any) -> None:
         for name, (_kind, default, _help) in OPTIONS.items():
             setattr(self, name, values.pop(name, default))
         if values:
@@ -55,7 +59,7 @@ class Settings:
             except ValueError as error:
                 raise SettingsError("allow: %s" % error) from None
 
-    def token(self):
+    def token(self) -> Optional[str]:
         """The token of the token file, None without one."""
         if not self.token_file:
             return None
@@ -69,7 +73,7 @@ class Settings:
         return token
 
 
-def add_arguments(parser):
+def add_arguments(parser: Any) -> None:
     """The options of `serve` for argparse; what is not given is left to the file and the defaults."""
     parser.add_argument("--config", metavar="FILE", help="settings of the options below, as JSON or INI")
     for name, (kind, default, text) in OPTIONS.items():
@@ -84,7 +88,7 @@ def add_arguments(parser):
                                 help=text + shown)
 
 
-def from_arguments(arguments):
+def from_arguments(arguments: Any) -> "Settings":
     """Settings of a parsed command line: the command line wins over the file, the file over the defaults."""
     values = read_file(arguments.config) if arguments.config else {}
     for name in OPTIONS:
@@ -94,7 +98,7 @@ def from_arguments(arguments):
     return Settings(**values)
 
 
-def read_file(path):
+def read_file(path: str) -> Dict[str, Any]:
     """The settings of a file."""
     try:
         with open(path) as stream:
@@ -116,14 +120,14 @@ def read_file(path):
     return out
 
 
-def _read_ini(text):
+def _read_ini(text: str) -> Dict[str, str]:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(text if text.lstrip().startswith("[") or "\n[" in text else "[collector]\n" + text)
     return {name: value for section in parser.sections() for name, value in parser.items(section)}
 
 
-def _convert(path, name, value):
-    kind = OPTIONS[name][0]
+def _convert(path: str, name: str, value: Any) -> Optional[Union[List[str], int]]:
+    kind: Any = OPTIONS[name][0]
     if kind is list:
         return value if isinstance(value, list) else value.replace(",", " ").split()
     if isinstance(kind, tuple):

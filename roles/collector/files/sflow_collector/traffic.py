@@ -9,6 +9,7 @@ of a pair are counted when somebody asks. Agents along one path all count: what 
 """
 
 import socket
+from typing import Any, Dict, List, Optional, Tuple
 
 from . import packet
 from .columns import SIZES, Table, columns
@@ -30,31 +31,31 @@ GROUP_BITS = 16
 class Traffic:
     """What flowed between the groups. now is in milliseconds, as in the account."""
 
-    def __init__(self, groups, window_s=WINDOW_S):
+    def __init__(self, groups: Any, window_s: int = WINDOW_S) -> None:
         self.groups = groups
-        self.pairs = {}  # source and target address in one -> pair key without the class, for those asked for lately
+        self.pairs: Dict[Any, Any] = {}  # source and target address in one -> pair key without the class, for those asked for lately
         self.window_s = window_s
-        self.seconds = {}  # second -> {pair key: [frames, bytes]}
-        self.current = None
-        self.started = None
+        self.seconds: Dict[Any, Any] = {}  # second -> {pair key: [frames, bytes]}
+        self.current: Optional[int] = None
+        self.started: Optional[int] = None
         self.overflow = 0
         self.not_ip = 0
         self.ring = Table(RING, RING_COLUMNS)
         self.position = 0  # samples ever written to the ring
 
-    def regroup(self, groups):
+    def regroup(self, groups: Any) -> None:
         """Take other groups: what was counted under the old numbers is forgotten."""
         self.groups = groups
         self.pairs.clear()
         self.clear()
 
-    def clear(self):
+    def clear(self) -> None:
         """Forget everything counted."""
         self.seconds.clear()
         self.current = None
         self.position = self.not_ip = self.overflow = 0
 
-    def to_plain(self, newest):
+    def to_plain(self, newest: int) -> Dict[str, Any]:
         """What was counted, with so many of the newest packets of the ring, as plain values."""
         filled = min(self.position, RING)
         places = [place % RING for place in range(self.position - min(filled, newest), self.position)]
@@ -64,7 +65,7 @@ class Traffic:
                 "overflow": self.overflow, "ring": [b"".join(part) for part in zip(*rows)],
                 "share": filled / float(max(1, len(places)))}
 
-    def from_plain(self, plain):
+    def from_plain(self, plain: Dict[str, Any]) -> None:
         """Add what to_plain made of another traffic with the same groups."""
         for number, second in sorted(plain["seconds"].items()):
             into = self.seconds.setdefault(number, {})
@@ -86,7 +87,7 @@ class Traffic:
                 self.ring.bytes[place] = int(self.ring.bytes[place] * plain["share"])
             self.position += count
 
-    def add(self, sampled, rate, now):
+    def add(self, sampled: "packet.Packet", rate: int, now: int) -> None:
         """Count one sampled packet."""
         if not sampled.version:
             self.not_ip += 1
@@ -99,7 +100,7 @@ class Traffic:
         self.remember(now, key, sampled.protocol, sampled.version, rate, rate * sampled.frame_length, sampled.source,
                       sampled.target)
 
-    def pair(self, addresses):
+    def pair(self, addresses: Any) -> Any:
         """The pair key, without class and version, of a source and a target address in one piece of 8 or 32 bytes."""
         key = self.pairs.get(addresses)
         if key is None:
@@ -109,7 +110,8 @@ class Traffic:
             key = self.pairs[addresses] = pair_key(find(addresses[:half]), find(addresses[half:]), 0, 0)
         return key
 
-    def remember(self, now, key, protocol, version, frames, size, source, target):
+    def remember(self, now: int, key: int, protocol: int, version: int, frames: int, size: int, source: bytes,
+                 target: bytes) -> None:
         """Put a packet into the ring for the talkers."""
         ring, place = self.ring, self.position % RING
         ring.time[place] = now
@@ -122,7 +124,7 @@ class Traffic:
         ring.target[place * 16:place * 16 + 16] = target.ljust(16, b"\0")
         self.position += 1
 
-    def second(self, now):
+    def second(self, now: int) -> Dict[int, List[int]]:
         """The dict of the second of now; a clock that went back counts into the newest."""
         number = now // 1000
         if self.current is None or number > self.current:
@@ -134,7 +136,7 @@ class Traffic:
                 del self.seconds[old]
         return self.seconds[self.current]
 
-    def tally(self, second, key, frames, size):
+    def tally(self, second: Dict[int, List[int]], key: int, frames: int, size: int) -> None:
         """Add to a pair key of a second; a sampling rate of 0 stands for no frames."""
         if not frames:
             return
@@ -148,10 +150,10 @@ class Traffic:
             entry[0] += frames
             entry[1] += size
 
-    def rates(self, now):
+    def rates(self, now: int) -> Dict[int, Tuple[float, float]]:
         """{pair key: (frames/s, bytes/s)} over the window that ends now."""
         newest = now // 1000
-        sums = {}
+        sums: Dict[Any, Any] = {}
         for number, second in self.seconds.items():
             if newest - self.window_s < number <= newest:
                 for key, (frames, size) in second.items():
@@ -161,20 +163,21 @@ class Traffic:
         span = self.span(now)
         return {key: (frames / span, size / span) for key, (frames, size) in sums.items()}
 
-    def span(self, now):
+    def span(self, now: int) -> float:
         """The length of the window in seconds: shorter at the start, its last second is partly there."""
         window = self.window_s - 1 + now % 1000 / 1000.0
         if self.started is not None:
             window = min(window, (now - self.started) / 1000.0)
         return max(window, 1.0)
 
-    def talkers(self, source, target, now):
+    def talkers(self, source: int, target: int, now: int) -> List[Dict[str, Any]]:
         """The largest conversations of a pair of group numbers among the newest samples, bounded."""
         pair = source << GROUP_BITS | target
         ring = self.ring
         filled = min(self.position, RING)
         since = now - 1000 * self.window_s
-        sums, oldest = {}, now
+        sums: Dict[Any, Any] = {}
+        oldest = now
         pairs, times = ring.pair[:filled].tolist(), ring.time[:filled].tolist()
         for place in range(filled):
             if times[place] < since:
@@ -193,16 +196,16 @@ class Traffic:
                 for key, (frames, size) in largest]
 
 
-def pair_key(source, target, kind, ipv6):
+def pair_key(source: int, target: int, kind: int, ipv6: int) -> int:
     """The number under which a pair of groups is counted."""
     return source << 20 | target << 4 | kind << 1 | ipv6
 
 
-def split_key(key):
+def split_key(key: int) -> Tuple[int, int, int, int]:
     """(source group, target group, class, IPv6) of a pair key."""
     return key >> 20, key >> 4 & 0xFFFF, key >> 1 & 7, key & 1
 
 
-def address(value, version):
+def address(value: bytes, version: int) -> str:
     """The text of an address out of the ring."""
     return socket.inet_ntop(*((socket.AF_INET, value[:4]) if version == 4 else (socket.AF_INET6, value)))

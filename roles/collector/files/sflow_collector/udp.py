@@ -12,6 +12,7 @@ import selectors
 import socket
 import struct
 import time
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from . import wire
 
@@ -28,7 +29,7 @@ SO_ATTACH_REUSEPORT_CBPF = 51
 SPREAD = 0x9E3779B1  # multiplies the last word of an agent address, so that neighbours go to different workers
 
 
-def open_socket(address, port, buffer_bytes, share=False):
+def open_socket(address: str, port: int, buffer_bytes: int, share: bool = False) -> "socket.socket":
     """A bound UDP socket. "::" takes IPv4 too; where there is no IPv6 it becomes 0.0.0.0."""
     try:
         return _open(address, port, buffer_bytes, share)
@@ -38,7 +39,7 @@ def open_socket(address, port, buffer_bytes, share=False):
         return _open("0.0.0.0", port, buffer_bytes, share)  # noqa: S104  listening is what a collector is for
 
 
-def _open(address, port, buffer_bytes, share):
+def _open(address: str, port: int, buffer_bytes: int, share: bool) -> "socket.socket":
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
@@ -55,12 +56,12 @@ def _open(address, port, buffer_bytes, share):
     return sock
 
 
-def worker_of(address, workers):
+def worker_of(address: bytes, workers: int) -> int:
     """Which of so many workers gets the datagrams of an agent address of 16 bytes."""
     return (int.from_bytes(address[12:], "big") * SPREAD >> 16 & 0xFFFF) % workers
 
 
-def steer(sock, workers):
+def steer(sock: "socket.socket", workers: int) -> bool:
     """Have the kernel choose among the sockets of a port as worker_of does; False where it cannot.
 
     Without it the kernel chooses by the sender's address and port, and an agent that sends from two of them would be
@@ -78,7 +79,7 @@ def steer(sock, workers):
     return True
 
 
-def grow_buffer(sock, wanted):
+def grow_buffer(sock: "socket.socket", wanted: int) -> None:
     """Ask for a receive buffer; past net.core.rmem_max only CAP_NET_ADMIN may."""
     half = min(max(wanted, 4096), 1 << 30) // 2  # the kernel doubles what it is asked for
     try:
@@ -87,12 +88,12 @@ def grow_buffer(sock, wanted):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, half)
 
 
-def buffer_size(sock):
+def buffer_size(sock: "socket.socket") -> int:
     """The receive buffer there is, in bytes as the kernel accounts them."""
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
 
-def memory_info(sock):
+def memory_info(sock: "socket.socket") -> Tuple[Any, ...]:
     """What SO_MEMINFO tells: bytes waiting in the receive buffer first; all full where the kernel does not tell."""
     try:
         return struct.unpack("=9I", sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))
@@ -100,12 +101,12 @@ def memory_info(sock):
         return (1 << 32 - 1,) * 8 + (0,)
 
 
-def kernel_drops(sock):
+def kernel_drops(sock: "socket.socket") -> int:
     """Datagrams the kernel dropped at this socket; 0 where it does not tell."""
     return memory_info(sock)[MEMINFO_DROPS]
 
 
-def source_bytes(peer):
+def source_bytes(peer: Tuple[str, int]) -> bytes:
     """The 16 bytes of the address in a peer tuple."""
     host = peer[0]
     if ":" in host:
@@ -116,7 +117,7 @@ def source_bytes(peer):
 class AllowList:
     """Source networks that may send; empty: all. Decisions are remembered, a bounded number of them."""
 
-    def __init__(self, cidrs=()):
+    def __init__(self, cidrs: Union[Tuple[Any, ...], List[str]] = ()) -> None:
         self.networks = []
         for text in cidrs:
             network = ipaddress.ip_network(text, strict=False)
@@ -124,12 +125,12 @@ class AllowList:
             prefix = wire.MAPPED if network.version == 4 else b""
             shift = 128 - base - network.prefixlen
             self.networks.append((shift, int.from_bytes(prefix + network.network_address.packed, "big") >> shift))
-        self._known = {}
+        self._known: Dict[Any, Any] = {}
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self.networks)
 
-    def allows(self, source):
+    def allows(self, source: bytes) -> bool:
         """Whether a source address of 16 bytes may send."""
         if not self.networks:
             return True
@@ -149,21 +150,21 @@ class Pace:
     milliseconds) or longest seconds have passed. Nothing arrives: the loop sleeps until something does.
     """
 
-    def __init__(self, sock, longest):
+    def __init__(self, sock: "socket.socket", longest: float) -> None:
         self.sock = sock
         self.longest = longest
         self.full = buffer_size(sock) // 4
         self.step = min(0.05, max(0.002, 3 * self.full / float(TRUESIZE * BURST_RATE)))  # which the rest takes to fill
-        self._waited_since = None
+        self._waited_since = 0.0
 
-    def after(self, count, more):
+    def after(self, count: int, more: bool) -> Optional[float]:
         """After a drain that took count datagrams: seconds to leave the socket alone, None to wait for the next one."""
         self._waited_since = time.monotonic()
         if more:
             return 0.0
         return self.step if count else None
 
-    def ripe(self):
+    def ripe(self) -> bool:
         """Whether what waits is worth a drain by now."""
         return time.monotonic() - self._waited_since >= self.longest or memory_info(self.sock)[0] >= self.full
 
@@ -171,16 +172,16 @@ class Pace:
 class Schedule:
     """When a receiver is due, in an event loop: at once when something arrives, or when its pace says so."""
 
-    def __init__(self, selector, sock, receiver):
+    def __init__(self, selector: Any, sock: "socket.socket", receiver: Any) -> None:
         self.selector, self.sock, self.receiver = selector, sock, receiver
-        self._at = None  # when to look at the socket; None: the selector tells when it has something
+        self._at: Optional[float] = None  # when to look at the socket; None: the selector tells when it has something
         selector.register(sock, selectors.EVENT_READ, self.now)
 
-    def timeout(self):
+    def timeout(self) -> float:
         """Seconds until turn() has something to do."""
         return 3600.0 if self._at is None else max(0.0, self._at - time.monotonic())
 
-    def turn(self):
+    def turn(self) -> None:
         """Receive if it is time to."""
         if self._at is not None and time.monotonic() >= self._at:
             if self._at == 0.0 or self.receiver.pace.ripe():
@@ -188,7 +189,7 @@ class Schedule:
             else:
                 self._at = time.monotonic() + self.receiver.pace.step
 
-    def now(self, _events=None):
+    def now(self, _events: Optional[int] = None) -> None:
         """Receive, then leave the socket alone for as long as the receiver says."""
         pause = self.receiver.drain()
         if (pause is None) != (self._at is None):
@@ -202,15 +203,15 @@ class Schedule:
 class Receiver:
     """Reads datagrams one by one and hands them to a collector."""
 
-    def __init__(self, sock, core, allow):
+    def __init__(self, sock: "socket.socket", core: Any, allow: "AllowList") -> None:
         self.sock = sock
         self.core = core
         self.allow = allow
         self._slot = bytearray(MAX_DATAGRAM)
-        self._sources = {}
+        self._sources: Dict[Any, Any] = {}
         self.pace = Pace(sock, 0.05)
 
-    def drain(self):
+    def drain(self) -> Optional[float]:
         """Take what is there, up to a burst; seconds to leave the socket alone, None to wait for the next datagram."""
         core, slot = self.core, self._slot
         buffers = [slot]
@@ -237,7 +238,7 @@ class Receiver:
         return self.pace.after(BURST, True)
 
 
-def receiver(sock, core, allow):
+def receiver(sock: "socket.socket", core: Any, allow: "AllowList") -> Any:
     """The receiver that fits the collector's decoder."""
     if core.decoder == "batch":
         try:

@@ -12,6 +12,7 @@ import functools
 import json
 import os
 import socket
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from . import VERSION, counters, packet, traffic, wire
 
@@ -19,7 +20,7 @@ PIECE = 100  # rows in a piece of a long answer
 REST = 0  # the group number of INTERNET
 
 
-def dumps(value):
+def dumps(value: Union[Dict[str, Any], List[Dict[str, Any]]]) -> bytes:
     """Compact JSON as bytes."""
     return json.dumps(value, separators=(",", ":")).encode("ascii")
 
@@ -28,7 +29,7 @@ json_text = functools.lru_cache(1 << 14)(json.dumps)  # names of hosts and inter
 
 
 @functools.lru_cache(1 << 15)
-def address_text(address):
+def address_text(address: bytes) -> str:
     """An address of 16 bytes as text: 192.0.2.1 or 2001:db8::9."""
     if address.startswith(wire.MAPPED):
         return "%d.%d.%d.%d" % tuple(address[12:])
@@ -36,14 +37,14 @@ def address_text(address):
 
 
 @functools.lru_cache(1 << 15)
-def java_text(address):
+def java_text(address: bytes) -> str:
     """An address as sFlow-RT spells it: IPv6 without compression, 2001:db8:0:0:0:0:0:9."""
     if address.startswith(wire.MAPPED):
         return socket.inet_ntop(socket.AF_INET, address[12:])
     return ":".join("%x" % int.from_bytes(address[place:place + 2], "big") for place in range(0, 16, 2))
 
 
-def parse_address(text):
+def parse_address(text: str) -> Optional[bytes]:
     """The 16 bytes of an address in any spelling, None when it is none."""
     try:
         if ":" in text:
@@ -53,7 +54,7 @@ def parse_address(text):
         return None
 
 
-def select(account, texts=(), search=""):
+def select(account: Any, texts: Sequence[str] = (), search: str = "") -> List[Any]:
     """Agents by address and by a text in address or host name, ordered by address and sub-agent."""
     if texts:
         wanted = {parse_address(text) for text in texts}
@@ -67,7 +68,7 @@ def select(account, texts=(), search=""):
     return sorted(agents, key=lambda agent: (agent.address, agent.sub_agent))
 
 
-def fleet(core, texts, search, offset, limit):
+def fleet(core: Any, texts: Tuple[Any, ...], search: str, offset: int, limit: int) -> Iterator[bytes]:
     """/fleet/json in pieces."""
     now = core.clock()
     agents = select(core.account, texts, search)
@@ -80,7 +81,7 @@ def fleet(core, texts, search, offset, limit):
     yield b"]}"
 
 
-def _pieces(rows):
+def _pieces(rows: Iterator[Any]) -> Iterator[bytes]:
     """Rows as JSON, some at a time, separated by commas."""
     piece, first = [], True
     for row in rows:
@@ -92,7 +93,7 @@ def _pieces(rows):
         yield (b"" if first else b",") + dumps(piece)[1:-1]
 
 
-def collector(core, now):
+def collector(core: Any, now: int) -> Dict[str, Any]:
     """What the collector says of itself."""
     account = core.account
     udp = dict(core.udp)
@@ -111,7 +112,7 @@ def collector(core, now):
     }
 
 
-def _by_tag(counts):
+def _by_tag(counts: Dict[Any, Any]) -> Dict[Any, Any]:
     return {"other" if tag is None else wire.tag_name(tag): number for tag, number in counts.items()}
 
 
@@ -129,14 +130,14 @@ class FleetRows:
               '"polling_interval_s":%s}')
     SUMS = ("restarts", "datagrams", "lost", "out_of_order", "duplicates", "flows", "counters", "discards")
 
-    def __init__(self, account, now):
+    def __init__(self, account: Any, now: int) -> None:
         self.account, self.now = account, now
         streams, points = account.streams, account.points
         self.times = streams.last, streams.last_flow, streams.last_counter, streams.uptime
         self.sums = [getattr(streams, name) for name in self.SUMS]
         self.values = points.rate, points.pool, points.drops, points.flows, points.counters, points.rate_changes, points.last_flow
 
-    def row(self, agent):
+    def row(self, agent: Any) -> str:
         """One agent and sub-agent."""
         account, now = self.account, self.now
         last, last_flow, last_counter, uptime = self.times
@@ -162,7 +163,7 @@ class FleetRows:
             lost if lost > 0 else 0, passed / 1000.0, recent, recently_lost, late, twice, flows, counters_seen, discards,
             ",".join([self.source(source, agent.points[source]) for source in sorted(agent.points)]))
 
-    def source(self, source, point):
+    def source(self, source: int, point: int) -> str:
         """One data source of an agent."""
         account = self.account
         rate, pool, drops, flows, counters_seen, changes, last_flow = self.values
@@ -178,9 +179,9 @@ class FleetRows:
 
 # The shapes of sFlow-RT.
 
-def agents(core, texts):
+def agents(core: Any, texts: Tuple[Any, ...]) -> Iterator[bytes]:
     """/agents/json: one row per agent address, its sub-agents together."""
-    by_address = {}
+    by_address: Dict[Any, Any] = {}
     for agent in select(core.account, texts):
         by_address.setdefault(agent.address, []).append(agent)
     row, rows = AgentsRows(core.account, core.clock()).row, list(by_address.items())
@@ -203,12 +204,12 @@ class AgentsRows:
                for title, kind, _seen in KINDS) + "}")
     SUMS = ("datagrams", "lost", "out_of_order", "duplicates", "flows", "counters", "discards")
 
-    def __init__(self, account, now):
+    def __init__(self, account: Any, now: int) -> None:
         self.account, self.now = account, now
         self.sums = [getattr(account.streams, name) for name in self.SUMS]
         self.seen = [getattr(account.points, seen) for _title, _kind, seen in self.KINDS]
 
-    def row(self, address, members):
+    def row(self, address: bytes, members: List[Any]) -> str:
         """One agent address."""
         streams, drops = self.account.streams, self.account.points.drops
         if len(members) == 1 and len(members[0].streams) == 1 and not members[0].retired:
@@ -228,7 +229,7 @@ class AgentsRows:
              flows, sum([drops[point] for point in points])) + self.orders(0, points)
             + (counters_seen,) + self.orders(1, points) + (discards, 0) + self.orders(2, points))
 
-    def orders(self, number, points):
+    def orders(self, number: int, points: List[int]) -> Tuple[int, int, int, int]:
         """(lost, duplicate, out of order, data sources) of the samples of a kind."""
         seen, kind = self.seen[number], self.KINDS[number][1]
         lost = twice = late = sending = 0
@@ -239,7 +240,7 @@ class AgentsRows:
         return lost, twice, late, sending
 
 
-def analyzer(core):
+def analyzer(core: Any) -> Dict[str, Any]:
     """/analyzer/json: the statistics of the engine."""
     account, now = core.account, core.clock()
     seconds, memory = core.usage()
@@ -255,7 +256,7 @@ def analyzer(core):
     }
 
 
-def _samples(core, texts, filters=None):
+def _samples(core: Any, texts: List[str], filters: Any = None) -> Iterator[Tuple[Any, int, int, Dict[str, Any]]]:
     """(agent, data source, time, values) of every kept counter sample of the agents asked for; of agents that the filters
     leave out the values are empty."""
     account = core.account
@@ -270,13 +271,13 @@ def _samples(core, texts, filters=None):
             yield agent, source, time, values if chosen else {}
 
 
-def _chosen(filters, samples):
+def _chosen(filters: Any, samples: Any) -> Any:
     """Whether for each metric that the filters name one of the samples has one of the values."""
     return all(any(name in values and fits(values[name], pattern) for values in samples for pattern in patterns)
                for name, patterns in filters.items())
 
 
-def fits(value, pattern):
+def fits(value: Any, pattern: Any) -> Any:
     """Whether a value is a number or a text such as web-1, in which * and .* stand for anything. No regular expressions:
     some take for ever."""
     if not isinstance(value, str):
@@ -296,9 +297,10 @@ def fits(value, pattern):
     return value.startswith(first) and value.endswith(last) and place + len(last) <= len(value)
 
 
-def metrics(core):
+def metrics(core: Any) -> Iterator[bytes]:
     """/metrics/json: metric name -> milliseconds since it was last seen."""
-    now, out = core.clock(), {}
+    now = core.clock()
+    out: Dict[str, int] = {}
     for number, (_agent, _source, time, values) in enumerate(_samples(core, ["ALL"])):
         for name in values:
             out[name] = min(out.get(name, now), now - time)
@@ -307,13 +309,13 @@ def metrics(core):
     yield dumps(out)
 
 
-def metric(core, agent):
+def metric(core: Any, agent: str) -> Dict[str, Any]:
     """/metric/{agent}/json: "data source.name" -> value."""
     return {"%s.%s" % (wire.source_name(source), name): value
             for _agent, source, _time, values in _samples(core, [agent]) for name, value in values.items()}
 
 
-def dump(core, texts, names, filters=None):
+def dump(core: Any, texts: List[str], names: List[str], filters: Any = None) -> Iterator[bytes]:
     """/dump/{agents}/{metrics}/json?{filters}: every single value, in pieces."""
     now = core.clock()
     yield b"["
@@ -325,7 +327,7 @@ def dump(core, texts, names, filters=None):
     yield b"]"
 
 
-def _middle(values, part):
+def _middle(values: Any, part: Any) -> Any:
     """The value below which the given part of the sorted values lies, between neighbours by weight."""
     place = (len(values) - 1) * part
     low = int(place)
@@ -333,7 +335,7 @@ def _middle(values, part):
     return values[low] + (values[high] - values[low]) * (place - low)
 
 
-def _variance(values):
+def _variance(values: Any) -> Any:
     mean = sum(values) / float(len(values))
     return sum((value - mean) ** 2 for value in values) / len(values)
 
@@ -347,11 +349,11 @@ STATISTICS = {
 }
 
 
-def metric_rows(core, texts, wanted, filters=None):
+def metric_rows(core: Any, texts: List[str], wanted: List[str], filters: Any = None) -> Iterator[bytes]:
     """/metric/{agents}/{metrics}/json?{filters}: one row per metric, its values over all data sources brought together."""
     now = core.clock()
     plain = {asked: asked.rpartition(":")[2] for asked in wanted}
-    found = {asked: [] for asked in wanted}
+    found: Dict[str, Any] = {asked: [] for asked in wanted}
     for number, (agent, source, time, values) in enumerate(_samples(core, texts, filters)):
         for asked, name in plain.items():
             if name in values:
@@ -361,7 +363,7 @@ def metric_rows(core, texts, wanted, filters=None):
     yield dumps([_metric_row(asked, found[asked]) for asked in wanted])
 
 
-def _metric_row(asked, found):
+def _metric_row(asked: str, found: List[Any]) -> Dict[str, Any]:
     how = asked.rpartition(":")[0] or "max"
     if how != "any":
         found = [item for item in found if isinstance(item[0], (int, float))]
@@ -381,15 +383,15 @@ def _metric_row(asked, found):
 
 # Traffic.
 
-def _class_key(kind):
+def _class_key(kind: int) -> str:
     return "tcp_udp" if kind in (packet.TCP, packet.UDP) else packet.CLASSES[kind]
 
 
-def pairs(core):
+def pairs(core: Any) -> Dict[str, Any]:
     """/traffic/json: frames and bytes per second of every pair of groups that has any."""
     now = core.clock()
     names = core.traffic.groups.names
-    out = {}
+    out: Dict[Any, Any] = {}
     for key, (frame_rate, byte_rate) in sorted(core.traffic.rates(now).items()):
         source, target, kind, ipv6 = traffic.split_key(key)
         pair = out.setdefault((source, target), {
@@ -403,7 +405,7 @@ def pairs(core):
             "pairs": [out[pair] for pair in sorted(out)], "max_volume": core.max_volume}
 
 
-def talkers(core, source, target):
+def talkers(core: Any, source: str, target: str) -> Optional[Dict[str, List[Dict[str, Any]]]]:
     """/traffic/talkers/json; None when a group does not exist."""
     names = core.traffic.groups.names
     if source not in names or target not in names:
@@ -414,13 +416,13 @@ def talkers(core, source, target):
 SEVERITY = {packet.TCP: "normal", packet.UDP: "normal", packet.ICMP: "warning", packet.OTHER: "danger"}
 
 
-def vizceral(core):
+def vizceral(core: Any) -> Dict[str, Any]:
     """The data of the Vizceral page: traffic between INTERNET and every other group, by severity."""
     now = core.clock()
     names = core.traffic.groups.names
     inwards = [dict(normal=0, warning=0, danger=0) for _name in names]
     outwards = [dict(normal=0, warning=0, danger=0) for _name in names]
-    layers = [{} for _name in names]
+    layers: Any = [{} for _name in names]
     for key, (frame_rate, _bytes) in sorted(core.traffic.rates(now).items()):
         source, target, kind, ipv6 = traffic.split_key(key)
         if (source == REST) == (target == REST):
@@ -445,7 +447,7 @@ def vizceral(core):
         "focused": {"top": {"header": "PPS"}}, "entry": {"top": {"header": "TOTAL PPS"}}}}}, "data": data, "poll": 5}
 
 
-def _region(name, layers):
+def _region(name: str, layers: Dict[Tuple[str, str], Dict[str, float]]) -> Dict[str, Any]:
     nodes = sorted({end for ends in layers for end in ends})
     return {"renderer": "region", "name": name, "class": "normal",
             "nodes": [{"renderer": "focusedChild", "name": node, "class": "normal"} for node in nodes],
@@ -453,5 +455,5 @@ def _region(name, layers):
                             for source, target in sorted(layers)]}
 
 
-def _connection(source, target, values):
+def _connection(source: str, target: str, values: Any) -> Dict[str, Any]:
     return {"source": source, "target": target, "metrics": values, "metadata": {"streaming": True}}

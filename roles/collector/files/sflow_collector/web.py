@@ -16,6 +16,7 @@ import selectors
 import socket
 import time
 import urllib.parse
+from typing import Any, Callable, Iterator, List, Optional, Set, Tuple, Union
 
 MAX_CONNECTIONS = 64
 MAX_REQUEST = 8192
@@ -45,13 +46,15 @@ Request = collections.namedtuple("Request", "method path query headers")
 class Response:
     """status, body (bytes or an iterable of bytes) and headers of an answer."""
 
-    def __init__(self, status, body=b"", content_type="text/plain; charset=utf-8", headers=()):
+    def __init__(self, status: int, body: Union[bytes, Iterator[Any]] = b"",
+                 content_type: str = "text/plain; charset=utf-8",
+                 headers: Union[Tuple[Any, ...], List[Tuple[str, str]]] = ()) -> None:
         self.status = status
         self.body = body
         self.headers = [("Content-Type", content_type)] + list(headers)
 
 
-def parse(head):
+def parse(head: bytes) -> Any:
     """The Request of the bytes up to the empty line, or a Response that says what is wrong with it."""
     lines = head.decode("latin-1").split("\r\n")
     words = lines[0].split(" ")
@@ -75,7 +78,7 @@ def parse(head):
     return Request(method, urllib.parse.unquote(path, errors="replace"), fields, headers)
 
 
-def authorized(request, token):
+def authorized(request: Any, token: str) -> bool:
     """Whether the request carries the token: as a bearer token, or as the password of Basic (browsers ask for it)."""
     kind, _space, value = request.headers.get("authorization", "").partition(" ")
     given = b""
@@ -89,13 +92,13 @@ def authorized(request, token):
     return hmac.compare_digest(given, token.encode("utf-8"))
 
 
-def own_names():
+def own_names() -> Set[str]:
     """Names by which a browser may call this host besides its addresses."""
     name = socket.gethostname().lower()
     return {"localhost", name, name.partition(".")[0]}
 
 
-def addressed(request, names):
+def addressed(request: Any, names: Set[str]) -> bool:
     """Whether the Host header, where there is one, is an address or one of the names. A page from elsewhere whose name
     was made to lead here (DNS rebinding) sends the name of its own."""
     host = request.headers.get("host", "").lower()
@@ -113,10 +116,10 @@ class Connection:
 
     __slots__ = ("sock", "received", "pieces", "buffer", "deadline", "end", "head_only")
 
-    def __init__(self, sock, now):
+    def __init__(self, sock: "socket.socket", now: float) -> None:
         self.sock = sock
         self.received = b""
-        self.pieces = None  # iterator of the rest of the answer once there is one
+        self.pieces: Any = None  # iterator of the rest of the answer once there is one
         self.buffer = b""
         self.deadline = now + REQUEST_SECONDS
         self.end = now + REQUEST_SECONDS + TOTAL_SECONDS
@@ -126,14 +129,16 @@ class Connection:
 class Server:
     """Answers requests by answer(request) -> Response, on the sockets of a selector."""
 
-    def __init__(self, selector, answer, address, port, token=None, log=None, public=None, names=()):
+    def __init__(self, selector: Any, answer: Any, address: str, port: int, token: Optional[str] = None,
+                 log: Optional[Callable[..., Any]] = None, public: Optional[Callable[..., Any]] = None,
+                 names: Union[List[str], Tuple[Any, ...]] = ()) -> None:
         self.selector = selector
         self.answer = answer
         self.token = token
         self.public = public or (lambda path: False)  # whether a path is answered without the token
         self.log = log or (lambda text: None)
         self.names = own_names() | {name.lower().rstrip(".") for name in names}
-        self.connections = set()
+        self.connections: Set[Any] = set()
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.listener = socket.socket(family, socket.SOCK_STREAM)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -143,20 +148,20 @@ class Server:
         self.port = self.listener.getsockname()[1]
         selector.register(self.listener, selectors.EVENT_READ, self._accept)
 
-    def close(self):
+    def close(self) -> None:
         """Close the listener and every connection."""
         for connection in list(self.connections):
             self._drop(connection)
         self.selector.unregister(self.listener)
         self.listener.close()
 
-    def expire(self):
+    def expire(self) -> None:
         """Drop connections that are past their deadline."""
         now = time.monotonic()
         for connection in [each for each in self.connections if now > min(each.deadline, each.end)]:
             self._drop(connection)
 
-    def _accept(self, _events):
+    def _accept(self, _events: int) -> None:
         for _unused in range(16):
             try:
                 sock, _peer = self.listener.accept()
@@ -169,7 +174,7 @@ class Server:
             self.connections.add(connection)
             self.selector.register(sock, selectors.EVENT_READ, lambda events, c=connection: self._serve(c))
 
-    def _drop(self, connection):
+    def _drop(self, connection: "Connection") -> None:
         if connection in self.connections:
             self.connections.remove(connection)
             self.selector.unregister(connection.sock)
@@ -178,7 +183,7 @@ class Server:
             if close:
                 close()
 
-    def _serve(self, connection):
+    def _serve(self, connection: "Connection") -> None:
         try:
             if connection.pieces is None:
                 self._read(connection)
@@ -192,7 +197,7 @@ class Server:
             self.log("http: %s: %s" % (type(error).__name__, error))
             self._drop(connection)
 
-    def _read(self, connection):
+    def _read(self, connection: "Connection") -> None:
         data = connection.sock.recv(4096)
         if not data:
             self._drop(connection)
@@ -208,7 +213,7 @@ class Server:
         connection.received = b""
         self._begin(connection, request)
 
-    def _begin(self, connection, request):
+    def _begin(self, connection: "Connection", request: Any) -> None:
         if isinstance(request, Response):
             response = request
         else:
@@ -218,7 +223,7 @@ class Server:
         head += ["%s: %s" % item for item in response.headers + list(HEADERS)]
         if isinstance(response.body, bytes):
             head.append("Content-Length: %d" % len(response.body))
-            pieces = iter([response.body])
+            pieces: Any = iter([response.body])
         else:
             pieces = response.body
         head.append("Connection: close")
@@ -228,7 +233,7 @@ class Server:
         self.selector.modify(connection.sock, selectors.EVENT_WRITE, lambda events: self._serve(connection))
         self._write(connection)
 
-    def _respond(self, request):
+    def _respond(self, request: Any) -> "Response":
         if not addressed(request, self.names):
             return Response(421, b"the Host header is a name that this collector does not go by: use an address of this host, "
                                  b"or add the name to http_names (collector_http_names of the role)\n")
@@ -241,7 +246,7 @@ class Server:
             self.log("http: %s: %s: %s" % (request.path, type(error).__name__, error))
             return Response(500, b"internal error\n")
 
-    def _write(self, connection):
+    def _write(self, connection: "Connection") -> None:
         """Send what is there; one more piece at most, so that the loop gets its turn."""
         if len(connection.buffer) < BUFFER:
             piece = next(connection.pieces, None)
@@ -257,7 +262,7 @@ class Server:
             connection.buffer = connection.buffer[sent:]
             connection.deadline = time.monotonic() + STALL_SECONDS
 
-    def _finish(self, connection):
+    def _finish(self, connection: "Connection") -> None:
         with contextlib.suppress(OSError):
             connection.sock.shutdown(socket.SHUT_WR)
         self._drop(connection)

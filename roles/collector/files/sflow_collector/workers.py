@@ -19,6 +19,7 @@ import signal
 import socket
 import struct
 import time
+from typing import Any, Dict, List, Tuple
 
 from . import core, state, udp
 from .settings import DAY_MS
@@ -35,7 +36,7 @@ class WorkerFailed(OSError):
     """A worker is gone or does not answer."""
 
 
-def picture(collector, with_samples):
+def picture(collector: Any, with_samples: bool) -> Dict[str, Dict[str, Any]]:
     """What a worker knows, as plain values."""
     collector.flush()
     account = collector.account
@@ -49,7 +50,7 @@ def picture(collector, with_samples):
     }
 
 
-def run_worker(settings, sock, pipe, plain):
+def run_worker(settings: Any, sock: "socket.socket", pipe: "socket.socket", plain: Dict[str, Any]) -> None:
     """The life of a worker: receive, and give pictures, until the pipe closes. plain is the account it begins with."""
     for number in signal.SIGINT, signal.SIGTERM:
         signal.signal(number, signal.SIG_IGN)  # the parent says when to stop, by closing the pipe
@@ -89,7 +90,7 @@ def run_worker(settings, sock, pipe, plain):
             gc.collect(1)
 
 
-def _send_picture(collector, pipe, with_samples, usage):
+def _send_picture(collector: Any, pipe: "socket.socket", with_samples: bool, usage: Tuple[float, int]) -> None:
     """In the forked child: write the picture and end."""
     status = 1
     try:
@@ -100,7 +101,7 @@ def _send_picture(collector, pipe, with_samples, usage):
         os._exit(status)
 
 
-def _part(plain, number, workers):
+def _part(plain: Dict[str, Any], number: int, workers: int) -> Dict[str, Any]:
     """What a worker gets of a saved account: its agents; the first worker also the counts that belong to none."""
     agents = [each for each in plain["agents"]
               if udp.worker_of(bytes.fromhex(each["address"]), workers) == number]
@@ -112,8 +113,9 @@ def _part(plain, number, workers):
 class Workers:
     """The workers as the parent sees them."""
 
-    def __init__(self, settings, plain):
-        self.pipes, self.children = [], []
+    def __init__(self, settings: Any, plain: Dict[str, Any]) -> None:
+        self.pipes: List[socket.socket] = []
+        self.children: List[int] = []
         self._taken, self._with_samples = -PICTURE_SECONDS, False
         self.failed = False
         sockets = self._open(settings)
@@ -141,7 +143,7 @@ class Workers:
                 raise WorkerFailed("a worker did not start")
 
     @staticmethod
-    def _open(settings):
+    def _open(settings: Any) -> List["socket.socket"]:
         """A socket for every worker, all on one port: all there before the first datagram is handed to one of them."""
         sockets, port = [], settings.udp_port
         try:
@@ -155,11 +157,11 @@ class Workers:
             raise
         return sockets
 
-    def alive(self):
+    def alive(self) -> bool:
         """Whether every worker still runs and has answered so far."""
         return not self.failed and not any(os.waitpid(child, os.WNOHANG)[0] for child in self.children)
 
-    def refresh(self, collector, with_samples=False, force=False):
+    def refresh(self, collector: "core.Collector", with_samples: bool = False, force: bool = False) -> None:
         """Put what all workers know into a collector, unless it has that already and it is fresh enough."""
         if (not force and time.monotonic() - self._taken < PICTURE_SECONDS
                 and self._with_samples >= with_samples):
@@ -172,7 +174,7 @@ class Workers:
         collector.udp["kernel_drops"] = sum(each["udp"]["kernel_drops"] for each in pictures)
         collector.udp["receive_buffer_bytes"] = pictures[0]["udp"]["receive_buffer_bytes"]
         collector.decoder_reason = pictures[0]["decoder_reason"]
-        collector.others_usage = [sum(values) for values in zip(*[each["usage"] for each in pictures])]
+        collector.others_usage = (sum(each["usage"][0] for each in pictures), sum(each["usage"][1] for each in pictures))
         for each in pictures:
             state.from_plain(each["account"], account, add=True)
             for name in "errors", "error_sources", "unknown", "unknown_samples":
@@ -181,7 +183,7 @@ class Workers:
                     counts[key] = counts.get(key, 0) + number
             for address, sub_agent, source, (newest, sample, before, sample_before) in each["samples"]:
                 agent = account.agents.get((address, sub_agent))
-                point = agent and agent.points.get(source)
+                point = agent.points.get(source) if agent else None
                 if point is not None and newest >= account.points.kept_at[point]:
                     if sample_before:
                         account.kept.put(point, sample_before, before)
@@ -189,7 +191,7 @@ class Workers:
             if each["groups"] == collector.traffic.groups.names:
                 collector.traffic.from_plain(each["traffic"])
 
-    def _pictures(self, asked):
+    def _pictures(self, asked: Any) -> Any:
         """What all workers answer. One that does not leaves the pipes out of step: there is no going on from that."""
         try:
             for pipe in self.pipes:
@@ -200,8 +202,8 @@ class Workers:
             raise WorkerFailed("a worker does not answer: %s" % error) from None
 
     @staticmethod
-    def _answer(pipe):
-        def exactly(size):
+    def _answer(pipe: "socket.socket") -> Dict[str, Dict[Any, Any]]:
+        def exactly(size: int) -> bytearray:
             out = bytearray()
             while len(out) < size:
                 part = pipe.recv(min(1 << 20, size - len(out)))
@@ -214,7 +216,7 @@ class Workers:
             raise WorkerFailed("a picture of %d bytes" % size)
         return pickle.loads(bytes(exactly(size)))  # noqa: S301  it comes from our own child
 
-    def close(self):
+    def close(self) -> None:
         """Let the workers end."""
         for pipe in self.pipes:
             pipe.close()
