@@ -114,6 +114,10 @@ def test_vizceral_shape(tmp_path):
     region = data["nodes"][1]
     assert {node["name"] for node in region["nodes"]} == {"ip", "tcp", "icmp"}
     assert {(each["source"], each["target"]) for each in region["connections"]} == {("ip", "tcp"), ("icmp", "ip")}
+    picture.now += 3600000  # the traffic has ended, what was shown stays
+    later = views.vizceral(picture.core)["data"]["nodes"][1]
+    assert later["nodes"] == region["nodes"]
+    assert [each["metrics"] for each in later["connections"]] == [dict(normal=0, warning=0, danger=0)] * 2
 
 
 def test_talkers(tmp_path):

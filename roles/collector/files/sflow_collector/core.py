@@ -9,7 +9,7 @@ Both ways in (the service and the replay of a capture) and both decoders meet he
 import os
 import resource
 import time
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, Optional, Set, Tuple
 
 from . import account, groups, packet, traffic, wire
 
@@ -44,6 +44,7 @@ class Collector:
         self.groups_file = groups.GroupsFile(groups_path)
         self.traffic = traffic.Traffic(self.groups_file.groups, window_s)
         self.max_volume = max_volume
+        self.layers: Dict[str, Set[Tuple[str, str]]] = {}  # what the Vizceral page has been shown inside of every group
         self.started = self.clock()
         self.restored = False
         self.others_usage = (0.0, 0)  # usage() of the processes that receive for this one

@@ -436,9 +436,14 @@ def vizceral(core: Any) -> Dict[str, Any]:
     data = {"name": "vizceral", "renderer": "global", "maxVolume": core.max_volume, "updated": now,
             "entryNode": names[REST], "nodes": [{"renderer": "region", "name": names[REST], "class": "normal"}],
             "connections": []}
+    core.layers = {name: core.layers.get(name, set()) for name in names}
     for number, name in enumerate(names):
         if number == REST:
             continue
+        # A circle that is being looked into must not vanish with its traffic: Vizceral would stop drawing.
+        core.layers[name].update(layers[number])
+        for ends in core.layers[name]:
+            layers[number].setdefault(ends, dict(normal=0, warning=0, danger=0))
         data["nodes"].append(_region(name, layers[number]))
         data["connections"].append(_connection(names[REST], name, inwards[number]))
         data["connections"].append(_connection(name, names[REST], outwards[number]))
