@@ -29,14 +29,14 @@ quick() {
 
 apart() {
   alone viewer molecule SCENARIO=viewer
-  part rollout molecule SCENARIO=rollout
+  for name in rollout firewall; do part $name molecule SCENARIO=$name; done
 }
 
 together() {
   local file name
   for file in molecule/*/molecule.yml; do
     name=$(basename "$(dirname "$file")")
-    [[ $name = viewer || $name = rollout ]] || part "$name" molecule SCENARIO="$name"
+    [[ $name =~ ^(viewer|rollout|firewall)$ ]] || part "$name" molecule SCENARIO="$name"
   done
   part platforms molecule SCENARIO=platforms
 }
