@@ -30,13 +30,14 @@ quick() {
 apart() {
   alone viewer molecule SCENARIO=viewer
   for name in rollout firewall; do part $name molecule SCENARIO=$name; done
+  for name in remove upgrade; do part $name molecule SCENARIO=$name NETVIZ_SUBNET=3; done
 }
 
 together() {
   local file name
   for file in molecule/*/molecule.yml; do
     name=$(basename "$(dirname "$file")")
-    [[ $name =~ ^(viewer|rollout|firewall)$ ]] || part "$name" molecule SCENARIO="$name"
+    [[ $name =~ ^(viewer|rollout|firewall|remove|upgrade)$ ]] || part "$name" molecule SCENARIO="$name"
   done
   part platforms molecule SCENARIO=platforms
 }
