@@ -219,12 +219,16 @@ def _found(key: str) -> Callable[[str, Record], bool]:
     return found
 
 
+TASK_FAILED = "Task failed: "  # what newer releases of ansible-core begin with
+
+
 def _lost(variables: Record, name: str) -> str:
     """What Ansible said when the task that registered this name could not reach the host; empty if it did."""
     result = variables.get(name)
     if not isinstance(result, Mapping) or not result.get("unreachable"):
         return ""
-    return _clean(result.get("msg") or "no connection").rstrip(".")
+    said = _clean(result.get("msg") or "no connection").rstrip(".")
+    return said[len(TASK_FAILED) :] if said.startswith(TASK_FAILED) else said
 
 
 PICKS: dict[str, Callable[[str, Record], bool]] = {
