@@ -228,7 +228,7 @@ def _lost(variables: Record, name: str) -> str:
     if not isinstance(result, Mapping) or not result.get("unreachable"):
         return ""
     said = _clean(result.get("msg") or "no connection").rstrip(".")
-    return said[len(TASK_FAILED) :] if said.startswith(TASK_FAILED) else said
+    return said[len(TASK_FAILED):] if said.startswith(TASK_FAILED) else said
 
 
 PICKS: dict[str, Callable[[str, Record], bool]] = {
