@@ -257,6 +257,21 @@ def test_click_on_a_link_shows_its_talkers(serve, show):
     expect(page.locator("#drawer-body")).to_contain_text("10.1.0.9")
 
 
+def test_drawer_opened_again_before_it_heard_of_its_closing_shows_the_answer(serve, show):
+    talkers = [{"source": "10.1.0.9", "target": "203.0.113.7", "protocol": "tcp", "frames": 812.0, "bytes": 99_000.0}]
+    server = serve(groups=["INTERNET", "A"], pairs=[fake.pair("A", "INTERNET", tcp_udp=900)], talkers=talkers)
+    page = show(server.url + "#traffic")
+    page.locator("#links button").first.click()
+    expect(page.locator("#drawer-body")).to_contain_text("10.1.0.9")
+    page.evaluate(
+        """(() => {
+          document.getElementById("drawer").close();
+          document.querySelector("#links button").click();
+        })()"""
+    )
+    expect(page.locator("#drawer-body")).to_contain_text("10.1.0.9")
+
+
 def test_reduced_motion_stands_still_and_is_readable(serve, show):
     server = serve(groups=["INTERNET", "A"], pairs=[fake.pair("A", "INTERNET", tcp_udp=900)])
     page = show(server.url + "#traffic", reduced_motion="reduce")

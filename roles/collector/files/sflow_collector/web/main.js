@@ -50,7 +50,8 @@ function openDrawer(title, draw) {
 
 $("drawer-close").addEventListener("click", () => drawer.close());
 drawer.addEventListener("click", (event) => { if (event.target === drawer) drawer.close(); });
-drawer.addEventListener("close", () => { redraw = null; });
+// The event comes later than the closing: by then the drawer may be open again, for something else.
+drawer.addEventListener("close", () => { if (!drawer.open) redraw = null; });
 
 function openAgent(agent) {
   openDrawer(agent.title, () => {
