@@ -213,11 +213,9 @@ class Sender:
 
     def run(self, rate, seconds):
         """Send; the number of datagrams that went out."""
-        if rate > self.FAST:
-            return self._run_segments(rate, seconds)
-        address, fd, sent = self.headers.ctypes.data, self.sock.fileno(), 0
+        send = self._send_long if rate > self.FAST else self._send
         chunk = max(1, min(self.CHUNK, int(rate / 500)))
-        began = time.perf_counter()
+        sent, began = 0, time.perf_counter()
         while True:
             now = time.perf_counter() - began
             if now >= seconds:
@@ -225,34 +223,27 @@ class Sender:
             if sent > now * rate:
                 time.sleep(min(0.001, (sent - now * rate) / rate))
                 continue
-            many = min(chunk, self.count - self.place)
-            done = self.sendmmsg(fd, ctypes.c_void_p(address + self.place * 64), many, 0)
-            if done <= 0:
-                continue
-            sent += done
-            self._went_out(done)
+            many = send(chunk)
+            sent += many
+            self.place += many
+            if self.place >= self.count:
+                self.place = 0
+                self.words[self.places] = self.words[self.places] + self.steps
 
-    def _went_out(self, many):
-        self.place += many
-        if self.place >= self.count:
-            self.place = 0
-            self.words[self.places] = self.words[self.places] + self.steps
+    def _send(self, chunk):
+        """Send up to chunk messages of one datagram; how many went out."""
+        return self._sendmmsg(self.headers, self.place, min(chunk, self.count - self.place))
 
-    def _run_segments(self, rate, seconds):
-        single, long, fd, sent = self.headers.ctypes.data, self.long_headers.ctypes.data, self.sock.fileno(), 0
-        began = time.perf_counter()
-        while True:
-            now = time.perf_counter() - began
-            if now >= seconds:
-                return sent
-            if sent > now * rate:
-                time.sleep(min(0.001, (sent - now * rate) / rate))
-                continue
-            many = self.runs.get(self.place, 0)  # none: the slow way stopped within what would be one message
-            address = long + self.messages[self.place] * 64 if many else single + self.place * 64
-            if self.sendmmsg(fd, ctypes.c_void_p(address), 1, 0) > 0:
-                sent += many or 1
-                self._went_out(many or 1)
+    def _send_long(self, _chunk):
+        """Send one message of many datagrams; how many went out."""
+        many = self.runs.get(self.place)
+        if many is None:  # _send stopped within what would be one message
+            return self._send(1)
+        return many * self._sendmmsg(self.long_headers, self.messages[self.place], 1)
+
+    def _sendmmsg(self, headers, first, many):
+        address = ctypes.c_void_p(headers.ctypes.data + first * headers.itemsize * headers.shape[1])
+        return max(0, self.sendmmsg(self.sock.fileno(), address, many, 0))
 
 
 def socket_drops(port):
