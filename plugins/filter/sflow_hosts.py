@@ -24,10 +24,11 @@ options:
   which:
     description:
       - V(refused), those whose settings are refused, V(due), those that need a change, V(unreachable), those that could not be
-        observed for want of a connection, or V(failed), those whose change or proof failed. The first three by what
+        observed for want of a connection, V(dropped), those without which the rollout goes on, because they could not be reached,
+        changed or proved, or V(failed), those whose change or proof failed at the end. The first three by what
         M(netviz.sflow.hsflowd_plan) found.
     type: str
-    choices: [refused, due, unreachable, failed]
+    choices: [refused, due, unreachable, dropped, failed]
     required: true
 author:
   - netviz.sflow contributors (@netviz)

@@ -180,6 +180,7 @@ class Transaction:
         # An interrupted run may have left half a package, or no copy of it for the way back from the next one.
         interrupted = recorded()
         again = interrupted is not None and interrupted["version"] != p["package_version"]
+        self.version_before = interrupted["version"] if interrupted else installed
         self.package_due = bool(p["package_manage"]) and (installed != p["package_version"] or again)
         if self.package_due:
             self.changes.append("package")

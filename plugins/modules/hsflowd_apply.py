@@ -181,6 +181,11 @@ changes:
   type: list
   elements: str
   sample: [package, config, service]
+version_before:
+  description: The version of the package before the change; before the first one, where a run was interrupted.
+  returned: success, with O(state=present) and O(state=absent)
+  type: str
+  sample: 2.0.53-1
 auto:
   description: What the daemon says is in effect, in the form of M(netviz.sflow.hsflowd_info).
   returned: after a restart
@@ -302,9 +307,11 @@ def main() -> None:
     transaction = engine.Transaction(p)
     try:
         if p["state"] == "absent":
+            package = host.package()[0]
             changes = engine.remove(p, module.check_mode)
             diff = [{"before": "".join(c + "\n" for c in changes), "after": ""}] if changes else []
-            module.exit_json(changed=bool(changes), changes=changes, diff=diff)
+            before = package["version"] if package["installed"] else None
+            module.exit_json(changed=bool(changes), changes=changes, diff=diff, version_before=before)
         if p["state"] == "proved":
             if not module.check_mode:
                 engine.settle()
@@ -320,7 +327,10 @@ def main() -> None:
                 predict(module, p)
             # Nothing to do here is news to the caller: somebody else has done it meanwhile.
             news = {} if changed else {"observed": host.observe()}
-            module.exit_json(changed=changed, changes=transaction.changes, diff=transaction.diff, **news)
+            module.exit_json(
+                changed=changed, changes=transaction.changes, diff=transaction.diff,
+                version_before=transaction.version_before, **news,
+            )  # fmt: skip
         if transaction.package_due:
             if p["package_url"]:
                 p["package_file"] = download(module)
@@ -340,6 +350,7 @@ def main() -> None:
         changed=True,
         changes=transaction.changes,
         diff=transaction.diff,
+        version_before=transaction.version_before,
         auto=auto,
         notes=transaction.note,
         observed=host.observe(),

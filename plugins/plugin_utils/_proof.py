@@ -231,10 +231,21 @@ def _lost(variables: Record, name: str) -> str:
     return said[len(TASK_FAILED):] if said.startswith(TASK_FAILED) else said
 
 
+def _dropped(_name: str, variables: Record) -> bool:
+    """Whether a rollout goes on without the host."""
+    registered = ("__hsflowd_info", "__hsflowd_change", "__sflow_stands")
+    return bool(
+        variables.get("__sflow_error")
+        or variables.get("__sflow_unproved")
+        or any(_lost(variables, name) for name in registered)
+    )
+
+
 PICKS: dict[str, Callable[[str, Record], bool]] = {
     "refused": _found("refused"),
     "due": _found("due"),
     "unreachable": _found("unreachable"),
+    "dropped": _dropped,
     "failed": lambda name, variables: bool(failure_of(name, variables)),
 }
 
@@ -337,7 +348,7 @@ def outcome_of(variables: Record, alive: bool) -> dict[str, Any]:
     elif unproved and changes:
         found.update(_taken_back(variables.get("__sflow_back"), str(unproved)))
     elif changes:
-        found["version_before"] = variables.get("__sflow_version_before")
+        found["version_before"] = change.get("version_before") if isinstance(change, Mapping) else None
         found["changes"] = changes
         found["outcome"] = "changed"
     elif PICKS["due"]("", variables):

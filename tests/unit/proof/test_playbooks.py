@@ -104,11 +104,12 @@ def test_a_refused_host_is_not_connected_to(fleet):
 AWAY = {"instant_answer": "/nowhere"}
 DUE = {"hsflowd_header_bytes": 100}
 BATCHES = "Change the agents, batch by batch"
+IN_BATCHES = f"ansible_play_name == '{BATCHES}'"
 
 
 def lost(fleet, when, until=None):
-    """Variables of a host that needs a change and is away as soon as a variable is there."""
-    return {**DUE, "instant_answer": f"{{{{ '/nowhere' if {when} is defined else '{until or fleet.answer}' }}}}"}
+    """Variables of a host that needs a change and is away as soon as something is true."""
+    return {**DUE, "instant_answer": f"{{{{ '/nowhere' if {when} else '{until or fleet.answer}' }}}}"}
 
 
 @pytest.fixture
@@ -150,10 +151,10 @@ LOST = "The connection was lost during the change (a host without an answer is a
 
 
 @pytest.mark.parametrize("allowed, when, max_age, words", [
-    (0, "__sflow_version_before", 0, NOT_REACHED),  # a batch that comes late looks at its hosts again
-    (0, "__sflow_version_before", 60, LOST),  # another one goes by what was seen before the batches
-    (0, "__hsflowd_downloads", 60, LOST),
-    (1, "__hsflowd_downloads", 60, LOST),
+    (0, IN_BATCHES, 0, NOT_REACHED),  # a batch that comes late looks at its hosts again
+    (0, IN_BATCHES, 60, LOST),  # another one goes by what was seen before the batches
+    (0, "__hsflowd_downloads is defined", 60, LOST),
+    (1, "__hsflowd_downloads is defined", 60, LOST),
 ])
 def test_a_canary_that_is_lost_stops_the_rollout(fleet, allowed, when, max_age, words):
     hosts = {"host0": lost(fleet, when), "host1": DUE}
@@ -165,7 +166,7 @@ def test_a_canary_that_is_lost_stops_the_rollout(fleet, allowed, when, max_age, 
 
 
 def test_a_host_that_is_lost_after_its_proof_counts_too(fleet, changing):
-    hosts = {"host0": lost(fleet, "__sflow_unproved", changing), "host1": DUE}
+    hosts = {"host0": lost(fleet, "__sflow_unproved is defined", changing), "host1": DUE}
     run = fleet("playbooks/site.yml", hosts, "-e", '{"sflow_rollout_batches": [1]}')
     assert run.status == 2 and set(run.failed) == {"host0"}, run.text
     assert changed_in_batches(run) == {"host0"}
@@ -175,7 +176,7 @@ def test_a_host_that_is_lost_after_its_proof_counts_too(fleet, changing):
 def test_a_host_that_another_run_has_changed_meanwhile_is_proved(fleet, tmp_path):
     before = tmp_path / "before.json"
     before.write_text(json.dumps({**json.loads(fleet.answer.read_text()), "pending": True}))
-    answer = f"{{{{ '{fleet.answer}' if __sflow_version_before is defined else '{before}' }}}}"
+    answer = f"{{{{ '{fleet.answer}' if {IN_BATCHES} else '{before}' }}}}"
     run = fleet("playbooks/site.yml", {"host0": {"instant_answer": answer}}, "-e", "__hsflowd_max_age=0")  # its batch comes late
     assert run.status == 0 and not run.failed, run.text
     assert changed_in_batches(run) == {"host0"} and "3 hosts: 3 reporting." in run.text

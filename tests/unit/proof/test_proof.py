@@ -219,13 +219,26 @@ def test_a_host_that_could_not_be_observed_fails_a_rollout_and_no_proof():
     assert sflow_hosts({"a": away, "b": {"__hsflowd_info": RUNNING}}, ["a", "b"], "unreachable") == ["a"]
 
 
+@pytest.mark.parametrize("variables, dropped", [
+    ({}, False),
+    ({"__hsflowd_info": RUNNING, "__hsflowd_change": CHANGE, "__sflow_unproved": "", "__sflow_stands": {"changed": False}}, False),
+    ({"__hsflowd_info": AWAY}, True),
+    ({"__hsflowd_change": AWAY}, True),
+    ({"__sflow_error": "dpkg: no space left"}, True),
+    ({"__hsflowd_change": CHANGE, "__sflow_unproved": UNPROVED}, True),
+    ({"__hsflowd_change": CHANGE, "__sflow_unproved": "", "__sflow_stands": AWAY}, True),
+])
+def test_which_hosts_a_rollout_goes_on_without(variables, dropped):
+    assert sflow_hosts({"a": variables}, ["a"], "dropped") == (["a"] if dropped else [])
+
+
 def test_no_secret_reaches_the_report():
     found = _proof.outcome_of({"__sflow_error": "GET https://me:pa55@mirror/x failed, token=abc123 Password: hunter2"}, True)
     assert found["note"] == "GET https://***@mirror/x failed, token=*** Password: ***"
 
 
 def test_the_version_before_and_after():
-    outcome = _proof.outcome_of({"__hsflowd_change": CHANGE, "__sflow_version_before": "2.0.53-1",
+    outcome = _proof.outcome_of({"__hsflowd_change": {**CHANGE, "version_before": "2.0.53-1"},
                                  "__hsflowd_info": {"unit": {}, "package": {"version": "2.1.11-1"}}}, True)
     row = _report.table(_proof.merge([answered({"name": "a"})], outcomes={"a": outcome}))[1][0]
     assert "2.0.53-1 -> 2.1.11-1  restarted  reporting" in row
