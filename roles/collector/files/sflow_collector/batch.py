@@ -6,21 +6,23 @@
 The idea in twenty lines. A Python loop over datagrams costs tens of microseconds each, most of it the interpreter.
 So the loop is turned inside out: every step of the decoding is done for all datagrams at once.
 
- 1. Headers. Gathers take the words at the start of every datagram; comparisons on columns find the bad ones.
+ 1. Headers. take() collects the words at the start of every datagram, one word of all of them at a time; comparisons on
+    these columns find the bad ones. Datagrams start at multiples of four, so every place is a number of a word.
  2. Streams. A hash over (source, agent, sub-agent) leads to a row of the account; unknown keys take the way through
     the account's dict. Sorted by row, the difference to the sequence number before is +1 nearly always; only streams
     with another step go through Account.advance, datagram by datagram.
  3. Samples, in lockstep: step k looks at the k-th sample of every datagram that has one, checks that it ends inside
     the datagram, and moves on by its length. Datagrams stand sorted by their number of samples, so that those still in
     step are the first rows. What comes out is one position per sample, in order of arrival.
- 4. Sample headers: one gather for all of them; plain and expanded formats differ only in which word is which.
+ 4. Sample headers: plain and expanded formats differ only in which word is which. Neighbours of one data source are a
+    run, for which it is looked up once.
  5. Records, in lockstep again: known or unknown, and where the sampled packet begins. Counter samples have many, but few
     forms: where the records of one that was walked stand, the same are looked for in all others of its length.
- 6. Packets: the Ethernet type says where IP begins, a gather there yields addresses and protocol. What is rare
-    (IPv6 extension headers) is handed to the functions of packet.py, one by one.
+ 6. Packets: the Ethernet type says where IP begins, in halves of a word. What is rare (IPv6 extension headers) is handed
+    to the functions of packet.py, one by one.
  7. The account: figures that only count are summed per stream and per data source; a data source that does anything
     unusual (new, another rate, samples out of order) goes through the account's own methods, in order.
- 8. Traffic: addresses to groups (vectors.Prefixes), pairs to small numbers, bincount.
+ 8. Traffic: addresses to groups (vectors.Prefixes), mostly by their first half; pairs to small numbers, bincount.
 
 Scalar code stays the reference: tests/unit/collector compares the two on generated, mutated and captured datagrams.
 """
@@ -37,7 +39,6 @@ from .vectors import Index, Memory, Prefixes, hold_heap, pair
 
 np: Any = numpy  # the types of its arrays differ from version to version
 
-SAMPLE_WORDS = 15  # tag, length and the longest sample header, tag and length of the first record
 LOCKSTEP = 32  # lockstep over samples or records ends after so many steps,
 FEW = 16  # or when fewer datagrams than this are left; the rest is walked one by one
 SMALL = 24  # so few datagrams are decoded one by one: numpy's calls would cost more
@@ -48,15 +49,15 @@ MAX_DENSE = 1 << 22  # largest table from pair of groups to its small number
 
 _UNKNOWN, _KNOWN, _PACKET = 0, 1, 2
 _MAPPED = np.uint64(0xFFFF << 32)  # what makes an IPv4 address the lower half of an IPv4-mapped one
-_LENGTH = 0xFFFFFFFF  # the lower half of what Memory.heads gives
 _HALVES = struct.Struct(">QQ")
-# By sample tag, 0 and 6 for what is none: length of the header, place of the number of records (behind tag and length).
-_HEADER_BYTES = np.array([4 * len(wire.SAMPLES[tag][1].split()) if tag in wire.SAMPLES else 0 for tag in range(7)], "i8")
-_COUNT_WORD = _HEADER_BYTES // 4 + 1
+# By sample tag, 0 and 6 for what is none: the kind of sample; words of tag, length and header.
+_FLOW, _COUNTER, _DISCARD = 1, 2, 3
+_KINDS = np.array([0, _FLOW, _COUNTER, _FLOW, _COUNTER, _DISCARD, 0], "u1")
+_HEADER_WORDS = np.array([2 + len(wire.SAMPLES[tag][1].split()) if tag in wire.SAMPLES else 2 for tag in range(7)], "i8")
 _KEPT_SIZES = np.array(kept.SIZES)
-_CLASS = np.full(256, packet.OTHER, "i8")
+_CLASS = np.full(256, packet.OTHER << 1, "i8")  # as it stands in a pair key
 for _number, _kind in packet.CLASS_OF.items():
-    _CLASS[_number] = _kind
+    _CLASS[_number] = _kind << 1
 _EXTENDED = np.zeros(256, bool)
 _EXTENDED[list(packet.EXTENSIONS)] = True
 
@@ -100,7 +101,8 @@ class BatchDecoder:
         self.pairs.flush()
 
     def decode(self, memory: "Memory", starts: Any, lengths: Any, sources: Any, times: Any) -> None:
-        """Account for datagrams of a Memory: offsets, lengths, sources (n, 2) uint64, times that never go back."""
+        """Account for datagrams of a Memory: the bytes where they start, multiples of four, lengths, sources (n, 2)
+        uint64, times that never go back."""
         if len(starts) < SMALL:
             self.flush()
             for start, length, source, now in zip(starts.tolist(), lengths.tolist(), sources.astype(">u8"),
@@ -118,8 +120,9 @@ class _Batch:
         self.decoder = decoder
         self.account = decoder.account
         self.memory = memory
-        self.starts = starts.astype("i8")
         self.lengths = lengths.astype("i8")
+        self.begin = starts >> 2  # all places are counted in words from here on
+        self.stop = starts + self.lengths >> 2
         self.sources = sources
         self.times = times
         self.restarts: List[Tuple[int, accounts.Agent]] = []  # (number of the datagram, agent) of every restart
@@ -131,7 +134,7 @@ class _Batch:
             self.account.renew(agent)
 
     def _steps(self) -> None:
-        self.account.datagrams += len(self.starts)
+        self.account.datagrams += len(self.begin)
         self.account.bytes += int(self.lengths.sum())
         good = self._headers()
         if not len(good):
@@ -156,28 +159,27 @@ class _Batch:
 
     def _headers(self) -> Any:
         """Read the headers; the numbers of the datagrams whose header is good."""
-        words = self.memory.words(self.starts, 6)
-        lengths, kind = self.lengths, words[:, 1]
+        words, begin, lengths = self.memory.words, self.begin, self.lengths
+        version, kind, address = (words(begin, place) for place in range(3))
         six = kind == 2
-        fixed = np.where(six, 40, 28)
-        bad = (lengths < fixed) | (words[:, 0] != 5) | ((kind != 1) & ~six)
+        fixed = np.where(six, 10, 7)
+        bad = (lengths < 4 * fixed) | (version != 5) | ((kind != 1) & ~six)
         good = np.flatnonzero(~bad)
         if len(good) < len(bad):
-            why = np.where(lengths < fixed, 1, 0)
+            why = np.where(lengths < 4 * fixed, 1, 0)
             why[(kind != 1) & ~six] = 2
-            why[words[:, 0] != 5] = 3
+            why[version != 5] = 3
             why[lengths < 8] = 1
             for number, reason in (1, "too_short"), (2, "address_type"), (3, "version"):
                 self._error(reason, np.flatnonzero(why == number))
-        self.first_sample = self.starts + fixed
-        tail = self.memory.words(self.first_sample - 16, 4)
-        self.sub_agent, self.sequence, self.uptime, self.count = (tail[:, place] for place in range(4))
+        self.first_sample = begin + fixed
+        tail = self.first_sample - 4
+        self.sub_agent, self.sequence, self.uptime, self.count = (words(tail, place) for place in range(4))
         self.high = np.zeros(len(lengths), "u8")
-        self.low = words[:, 2].astype("u8") | _MAPPED
+        self.low = address.astype("u8") | _MAPPED
         six = np.flatnonzero(six)
         if len(six):
-            words = words[six]
-            self.high[six], self.low[six] = pair(words[:, 2], words[:, 3]), pair(words[:, 4], words[:, 5])
+            self.high[six], self.low[six] = self.memory.addresses6(2 * begin[six] + 4)
         return good
 
     # 2. Streams and sequences.
@@ -228,7 +230,7 @@ class _Batch:
         for row in firsts[streams.several[firsts] != 0].tolist():
             self.account.wake(self.account.by_number[streams.agent[row]])
         odd[starts] |= streams.several[firsts] != 0
-        accepted = np.ones(len(self.starts), bool)
+        accepted = np.ones(len(self.begin), bool)
         usual = np.ones(len(starts), bool)
         if odd.any():
             usual = ~np.logical_or.reduceat(odd, starts)
@@ -265,30 +267,28 @@ class _Batch:
     def _walk_samples(self) -> None:
         """at: the position of every sample; of: the number of its datagram. Both in order of arrival."""
         numbers = self.accepted
-        position, end = self.first_sample[numbers], (self.starts + self.lengths)[numbers]
-        count = np.minimum(self.count[numbers], (end - position >> 3) + 1)  # one more than fit is enough to fail
+        position, end = self.first_sample[numbers], self.stop[numbers]
+        count = np.minimum(self.count[numbers], (end - position >> 1) + 1)  # one more than fit is enough to fail
         place = np.cumsum(count) - count
         at, self.of = np.full(int(count.sum()), -1, "i8"), np.repeat(numbers, count)
-        depth, order = _deepest_first(count)
+        order = np.argsort((LOCKSTEP + 1 - np.minimum(count, LOCKSTEP + 1)).astype("u1"), kind="mergesort")
         numbers, count, place, position, end = (each[order] for each in (numbers, count, place, position, end))
-        complete = True
+        active, complete = _active(count), True
         for step in range(LOCKSTEP + 1):
-            active = int(np.searchsorted(depth, -step))
-            if active < len(depth):
-                depth, numbers, count, place, position, end = (each[:active] for each in (
-                    depth, numbers, count, place, position, end))
-            if active < FEW or step == LOCKSTEP:
-                complete &= self._walk_one_by_one(at, step, numbers, count, place, position, end)
+            here = slice(active[step])
+            position = position[here]
+            if len(position) < FEW or step == LOCKSTEP:
+                complete &= self._walk_one_by_one(at, step, numbers[here], count[here], place[here], position, end[here])
                 break
-            following = position + ((self.memory.heads(position) & _LENGTH) + 11 & ~3)
-            bad = following > end
+            following = position + _words_of(self.memory.words(position, 1))
+            bad = following > end[here]
             if bad.any():
                 complete = False
-                self._error("samples", numbers[bad])
-                good = ~bad
-                depth, numbers, count, place, position, end, following = (each[good] for each in (
-                    depth, numbers, count, place, position, end, following))
-            at[place + step] = position
+                self._error("samples", numbers[here][bad])
+                numbers, count, place, position, end, following = (each[here][~bad] for each in (
+                    numbers, count, place, position, end, following))
+                active = _active(count)
+            at[place[:len(position)] + step] = position
             position = following
         self.at = at
         if not complete:
@@ -304,8 +304,8 @@ class _Batch:
             found = []
             while left:
                 following = last + 1
-                if where + 8 <= last:
-                    following = where + 8 + (int.from_bytes(view[where + 4:where + 8], "big") + 3 & ~3)
+                if where + 2 <= last:
+                    following = where + (int.from_bytes(view[4 * where + 4:4 * where + 8], "big") + 11 >> 2)
                 if following > last:
                     self.account.error("samples", self._source(number))
                     complete = False
@@ -318,235 +318,186 @@ class _Batch:
     # 4. Sample headers.
 
     def _sample_headers(self) -> None:
-        """Sort the samples by kind and read their words."""
-        words = self.memory.words(self.at, SAMPLE_WORDS)
-        tag = np.minimum(words[:, 0], 6)
-        fixed = _HEADER_BYTES[tag]
-        end = self.at + ((words[:, 1].astype("i8") + 11) & ~3)
-        body = self.at + fixed + 8
+        """Sort the samples by kind and by runs: neighbours of one kind, of one data source, in one datagram."""
+        words, at = self.memory.words, self.at
+        tags = words(at)
+        kind = _KINDS.take(tags, mode="clip")
+        end, body = at + _words_of(words(at, 1)), at + _HEADER_WORDS.take(tags, mode="clip")
         short = body > end
-        unknown = (tag == 6) | (tag == 0)
-        if unknown.any():
-            for value, number in zip(*np.unique(words[unknown, 0], return_counts=True)):
+        if short.any() or not kind.all():
+            unknown = kind == 0
+            for value, number in zip(*np.unique(tags[unknown], return_counts=True)):
                 accounts.count(self.account.unknown_samples, int(value), by=int(number))
-            short &= ~unknown
-        if short.any():
             self._error("sample_header", self.of[short])
-        unusable = unknown | short
-        if unusable.any():
-            tag[unusable] = 0
-        self.tag, self.end, self.body = tag, end, body
-        self.words, self.sent = words.ravel(), words[:, 2]
-        self.expanded = tag >= 3
-        plain = words[:, 3]
-        source = np.where(self.expanded, pair(plain, words[:, 4]),
-                          pair(plain >> np.uint32(24), plain & np.uint32(0xFFFFFF)))
-        stream_of = np.full(len(self.starts), -1, "i8")
-        stream_of[self.accepted] = self.accepted_rows
-        self.stream = stream_of[self.of]
-        self.flows = np.flatnonzero((tag == 1) | (tag == 3))
-        self.counters = np.flatnonzero((tag == 2) | (tag == 4))
-        self.discards = np.flatnonzero(tag == 5)
-        self.point = self._find_points(source, np.flatnonzero(tag))
+            kind[short] = 0
+        self.end, self.body, self.sent, self.expanded = end, body, words(at, 2), tags >= 3
+        first, second = words(at, 3), words(at, 4)
+        new = np.ones(len(at), bool)
+        new[1:] = ((first[1:] != first[:-1]) | (second[1:] != second[:-1]) | (self.of[1:] != self.of[:-1])
+                   | (tags[1:] != tags[:-1]) | (kind[1:] != kind[:-1]))
+        begin = new.nonzero()[0]
+        first, second, expanded = first[begin], second[begin], self.expanded[begin]
+        source = np.where(expanded, pair(first, second), pair(first >> np.uint32(24), first & np.uint32(0xFFFFFF)))
+        self.run_kind, self.run_size = kind[begin], np.diff(np.append(begin, len(at)))
+        self.run_point = self._find_points(self.of[begin], source)
+        self.flows, self.counters, self.discards = ((kind == each).nonzero()[0] for each in (_FLOW, _COUNTER, _DISCARD))
 
-    def _words(self, which: Any, place: Any) -> Any:
-        """The words at a place, or one place for each, of the headers of some samples."""
-        return self.words[which * SAMPLE_WORDS + place]
-
-    def _find_points(self, source: Any, which: Any) -> Any:
-        """The row of every sample's data source, -1 without; looked up once per run of samples of one source."""
+    def _find_points(self, of: Any, source: Any) -> Any:
+        """The row of the data source of every run of samples, -1 without; of: their datagrams."""
         decoder, points = self.decoder, self.decoder.points
-        out = np.full(len(source), -1, "i8")
-        if not len(which):
-            return out
-        stream, source = self.stream[which], source[which]
-        new = np.ones(len(which), bool)
-        new[1:] = (source[1:] != source[:-1]) | (stream[1:] != stream[:-1])
-        begin = np.flatnonzero(new)
-        source, agent = source[begin], decoder.streams.agent[stream[begin]]
+        stream_of = np.zeros(len(self.begin), "i8")
+        stream_of[self.accepted] = self.accepted_rows
+        agent = decoder.streams.agent[stream_of[of]]
 
         def same(rows: Any, these: Any) -> Any:
             return (points.source[rows] == source[these]) & (points.agent[rows] == agent[these])
         places = decoder.point_index.hash((agent.astype("u8"), source))
         rows = decoder.point_index.find(places, same)
-        length = np.diff(np.append(begin, len(which)))
-        missing = np.flatnonzero(rows < 0)
+        rows[self.run_kind == 0] = -1
+        missing = ((rows < 0) & (self.run_kind != 0)).nonzero()[0]
         if len(missing):
             account = self.account
-            for run, place, number, key, samples in zip(missing.tolist(), places[missing].tolist(),
-                                                        agent[missing].tolist(), source[missing].tolist(),
-                                                        length[missing].tolist()):
+            for run, place, number, key, samples in zip(missing.tolist(), places[missing].tolist(), agent[missing].tolist(),
+                                                        source[missing].tolist(), self.run_size[missing].tolist()):
                 row = account.point(account.by_number[number], key)
                 if row is None:
                     account.overflow["data_sources"] += samples - 1  # every sample without a row is counted
                 else:
                     rows[run] = row
                     decoder.point_index.add(place, row)
-        out[which] = np.repeat(rows, length)
-        return out
+        return rows
+
+    def _points_of(self, kind: int) -> Any:
+        """The row of the data source of every sample of a kind."""
+        runs = self.run_kind == kind
+        return np.repeat(self.run_point[runs], self.run_size[runs])
 
     # 5. Records.
 
-    def _walk_records(self, which: Any, kinds: Any) -> Tuple[Any, Any]:
-        """Walk the records of samples; position and head of the first packet record, position -1 without."""
-        place = which * SAMPLE_WORDS + _COUNT_WORD[self.tag[which]]
-        count = self.words[place]
-        packet_at, packet_head = np.full(len(which), -1, "i8"), np.zeros(len(which), "i8")
-        depth, left = _deepest_first(count)
-        position, end = self.body[which[left]], self.end[which[left]]
-        firsts = pair(self.words[place + 1], self.words[place + 2]).view("i8")[left]
+    def _walk_records(self, which: Any, kinds: Any) -> Any:
+        """Walk the records of samples; where the first packet record of each is, -1 without."""
+        words, position, end = self.memory.words, self.body[which], self.end[which]
+        count, left = words(position - 1), np.arange(len(which))
+        packet_at = np.full(len(which), -1, "i8")
         unknown = []
         for step in range(LOCKSTEP + 1):
-            active = int(np.searchsorted(depth, -step))
-            if active < len(depth):
-                depth, left, position, end = depth[:active], left[:active], position[:active], end[:active]
-            if active < FEW or step == LOCKSTEP:
+            more = (count > step).nonzero()[0]
+            if len(more) < len(left):
+                left, count, position, end = (each.take(more) for each in (left, count, position, end))
+            if len(left) < FEW or step == LOCKSTEP:
                 break
-            heads = self.memory.heads(position) if step else firsts[:active]
-            following = position + ((heads & _LENGTH) + 11 & ~3)
+            tag, following = words(position), position + _words_of(words(position, 1))
             bad = following > end
             if bad.any():
                 self._error("records", self.of[which[left[bad]]])
-                good = ~bad
-                depth, left, position, end, heads, following = (each[good] for each in (
-                    depth, left, position, end, heads, following))
-            tag = heads >> 32 & _LENGTH
+                left, count, position, end, tag, following = (each[~bad] for each in (
+                    left, count, position, end, tag, following))
             kind = kinds.take(tag, mode="clip")
             if not kind.all():
                 unknown.append(tag[kind == _UNKNOWN])
             if kinds is _FLOW_KINDS:
-                hit = np.flatnonzero(kind == _PACKET)
-                samples = left[hit]
+                hit = (kind == _PACKET).nonzero()[0]
+                samples = left.take(hit)
                 if step:
                     first = packet_at[samples] < 0
                     hit, samples = hit[first], samples[first]
-                packet_at[samples], packet_head[samples] = position[hit], heads[hit]
+                packet_at[samples] = position.take(hit)
             position = following
         for place, at, last, number in zip(left.tolist(), position.tolist(), end.tolist(),
-                                           (count[left] - np.uint32(step)).tolist()):
-            for tag, first, stop in wire.records(self.memory.view, at, last, number):
+                                           (count - np.uint32(step)).tolist()):
+            for tag, first, _last in wire.records(self.memory.view, 4 * at, 4 * last, number):
                 if tag is None:
                     self.account.error("records", self._source(self.of[which[place]]))
                     break
                 if kinds[min(tag, 4096)] == _UNKNOWN:
                     unknown.append([tag])
                 elif kinds[min(tag, 4096)] == _PACKET and packet_at[place] < 0:
-                    packet_at[place], packet_head[place] = first - 8, tag << 32 | stop - first
+                    packet_at[place] = first // 4 - 2
         if unknown:
             known = wire.KNOWN_COUNTER_RECORDS if kinds is _COUNTER_KINDS else wire.KNOWN_FLOW_RECORDS
             for value, number in zip(*np.unique(np.concatenate(unknown), return_counts=True)):
                 if int(value) not in known:
                     accounts.count(self.account.unknown, int(value), by=int(number))
-        return packet_at, packet_head
+        return packet_at
 
     # 6. Packets.
 
-    def _packets(self, at: Any, heads: Any) -> None:
-        """Add the sampled packets of the flow samples that have one to the traffic."""
-        samples = self.flows
-        have = np.flatnonzero(at >= 0)
+    def _packets(self, at: Any) -> None:
+        """Add the sampled packets of the flow samples that have one to the traffic; at: where their records are."""
+        memory, words, rate, of = self.memory, self.memory.words, self.rate, self.of[self.flows]
+        have = (at >= 0).nonzero()[0]
         if len(have) < len(at):
-            at, heads, samples = at[have], heads[have], samples[have]
-        if not len(have):
+            at, rate, of = at[have], rate[have], of[have]
+        if not len(at):
             return
-        at = at + 8
-        size, tag = heads & _LENGTH, heads >> 32
-        words = self.memory.words(at, 8)
-        # Where IP begins, the end of what was captured, 4 or 6; of raw headers first, then of 0:3 and 0:4.
-        end = at + size
-        link, length, stop = words[:, 0], words[:, 1], np.minimum(end, at + 16 + words[:, 3])
-        whole = (tag == 1) & (size >= 16)
-        if not whole.all():
-            link, length, stop = np.where(whole, link, 0), np.where(whole, length, 0), np.where(whole, stop, end)
-        ethernet = link == packet.ETHERNET
-        kind = words[:, 7] >> np.uint32(16)
-        kind[~ethernet | (at + 30 > stop)] = 0
-        place = at + 28
-        tagged = np.flatnonzero((kind == 0x8100) | (kind == 0x88A8) | (kind == 0x9100))
+        # Raw headers first, then 0:3 and 0:4. The word in the middle of an Ethernet frame has its type and the first
+        # half of what IP begins with. there: how many bytes were captured from there on; ip: the half where it is.
+        tag, size, link, length = (words(at, place) for place in range(4))
+        there = np.minimum(words(at, 5), size - np.uint32(16)).astype("i8") - 14
+        middle, ip = words(at, 9), 2 * at + 19
+        ethernet = (link == packet.ETHERNET) & (tag == 1) & (size >= 16)
+        if not ethernet.all():
+            raw = (tag == 1) & (size >= 16)
+            length = np.where(raw, length, 0)
+            middle[~ethernet] = 0
+            for kind, number in (packet.IPV4, 0x0800), (packet.IPV6, 0x86DD):
+                bare = (raw & (link == kind)).nonzero()[0]
+                ip[bare] -= 7
+                there[bare] += 14
+                middle[bare] = np.uint32(number << 16) | memory.halves(ip[bare])
+        tagged = _tagged(middle)
         for _unused in range(packet.MAX_TAGS):
             if not len(tagged):
                 break
-            place[tagged] += 4
-            fits = place[tagged] + 2 <= stop[tagged]
-            kind[tagged] = np.where(fits, self.memory.words(np.minimum(place[tagged], stop[tagged]), 1)[:, 0]
-                                    >> np.uint32(16), 0)
-            inner = kind[tagged]
-            tagged = tagged[(inner == 0x8100) | (inner == 0x88A8) | (inner == 0x9100)]
-        ip = place + 2
-        four, six = kind == 0x0800, kind == 0x86DD
+            ip[tagged] += 2
+            there[tagged] -= 4
+            inner = memory.addresses4(ip[tagged] - 1)
+            middle[tagged] = inner
+            tagged = tagged[_tagged(inner)]
+        four = ((middle - np.uint32(0x08004500) < 0x0B00) & (there >= 20)).nonzero()[0]
+        six = ((middle - np.uint32(0x86DD6000) < 0x1000) & (there >= 40)).nonzero()[0]
+        found = [(four, 4, memory.halves(ip[four], 4) & np.uint16(0xFF), ip[four] + 6, ip[four] + 8),
+                 (six, 6, self._protocols6(ip[six], there[six]), ip[six] + 4, ip[six] + 12)]
         if not ethernet.all():
-            ip = np.where(ethernet, ip, at + 16)
-            four |= link == packet.IPV4
-            six |= link == packet.IPV6
-        found = [self._ipv4(np.flatnonzero(four & (ip + 20 <= stop)), ip),
-                 self._ipv6(np.flatnonzero(six & (ip + 40 <= stop)), ip, stop)]
-        if not whole.all():
-            found.append(self._sampled4(np.flatnonzero((tag == 3) & (at + 24 <= end)), at, length))
-            found.append(self._sampled6(np.flatnonzero((tag == 4) & (at + 48 <= end)), at, length))
-        self._traffic(have, samples, np.minimum(length, packet.MAX_FRAME_LENGTH), [part for part in found if part is not None])
+            for kind, version, wide in (3, 4, 2), (4, 6, 8):  # wide: halves of an address
+                which = ((tag == kind) & (size >= 16 + 4 * wide)).nonzero()[0]
+                begin = at[which] + 2
+                length[which] = words(begin)
+                found.append((which, version, words(begin, 1) & np.uint32(0xFF), 2 * begin + 4, 2 * begin + 4 + wide))
+        frames = np.minimum(rate, traffic.MAX_RATE).astype("f8")
+        self.decoder.pairs.add(memory, self.times, of, frames, frames * np.minimum(length, packet.MAX_FRAME_LENGTH),
+                               [part for part in found if len(part[0])])
+        self.decoder.core.traffic.not_ip += len(at) - sum(len(part[0]) for part in found)
 
-    def _ipv4(self, which: Any, ip: Any) -> Optional[Tuple[Any, int, Any, Any, Any]]:
-        """(which, 4, protocol, source, target) of IPv4 headers."""
-        if not len(which):
-            return None
-        words = self.memory.words(ip[which], 5)
-        first = words[:, 0] >> np.uint32(24)
-        good = (first >> np.uint32(4) == 4) & (first & np.uint32(15) >= 5)
-        if not good.all():
-            which, words = which[good], words[good]
-        return which, 4, words[:, 2] >> np.uint32(16) & np.uint32(0xFF), words[:, 3], words[:, 4]
-
-    def _ipv6(self, which: Any, ip: Any, stop: Any) -> Optional[Tuple[Any, int, Any, Any, Any]]:
-        """The same of IPv6 headers; an address is a column of two uint64."""
-        if not len(which):
-            return None
-        words = self.memory.words(ip[which], 10)
-        good = words[:, 0] >> np.uint32(28) == 6
-        if not good.all():
-            which, words = which[good], words[good]
-        protocol = words[:, 1] >> np.uint32(8) & np.uint32(0xFF)
-        for place in np.flatnonzero(_EXTENDED[protocol]).tolist():
-            protocol[place] = packet.follow_extensions(self.memory.view, int(protocol[place]),
-                                                       int(ip[which[place]]) + 40, int(stop[which[place]]))[0]
-        return which, 6, protocol, _halves(words, 2), _halves(words, 6)
-
-    def _sampled4(self, which: Any, at: Any, length: Any) -> Optional[Tuple[Any, int, Any, Any, Any]]:
-        """The same of sampled IPv4 records."""
-        if not len(which):
-            return None
-        words = self.memory.words(at[which], 4)
-        length[which] = words[:, 0]
-        return which, 4, words[:, 1] & np.uint32(0xFF), words[:, 2], words[:, 3]
-
-    def _sampled6(self, which: Any, at: Any, length: Any) -> Optional[Tuple[Any, int, Any, Any, Any]]:
-        """The same of sampled IPv6 records."""
-        if not len(which):
-            return None
-        words = self.memory.words(at[which], 10)
-        length[which] = words[:, 0]
-        return which, 6, words[:, 1] & np.uint32(0xFF), _halves(words, 2), _halves(words, 6)
+    def _protocols6(self, ip: Any, there: Any) -> Any:
+        """The protocols of IPv6 packets; there: how many bytes of each were captured."""
+        protocol = self.memory.halves(ip, 3) >> np.uint16(8)
+        for place in _EXTENDED[protocol].nonzero()[0].tolist():
+            first = 2 * int(ip[place])
+            protocol[place] = packet.follow_extensions(self.memory.view, int(protocol[place]), first + 40,
+                                                       first + int(there[place]))[0]
+        return protocol
 
     # 7. The account.
 
     def _apply(self) -> None:
         account = self.account
-        number = len(self.starts)
+        number = len(self.begin)
         for which, counts, last in ((self.flows, "flows", "last_flow"), (self.counters, "counters", "last_counter"),
                                     (self.discards, "discards", None)):
             if len(which):
                 self._count_per_stream(np.bincount(self.of[which], minlength=number), counts, last)
         if len(self.flows):
             self._flow_points()
-            self._packets(*self._walk_records(self.flows, _FLOW_KINDS))
+            self._packets(self._walk_records(self.flows, _FLOW_KINDS))
         if len(self.counters):
-            self.recognised = np.zeros(len(self.at), bool)
             self._counter_points()
-            others = self.counters[~self.recognised[self.counters]]
+            others = self._recognise(self.counters)
             if len(others):
                 self._walk_records(others, _COUNTER_KINDS)
         if len(self.discards):
             self._walk_records(self.discards, _FLOW_KINDS)
-            for point, sent in zip(self.point[self.discards].tolist(), self.sent[self.discards].tolist()):
+            for point, sent in zip(self._points_of(_DISCARD).tolist(), self.sent[self.discards].tolist()):
                 if point >= 0:
                     account.discard(point, sent)
 
@@ -564,61 +515,61 @@ class _Batch:
 
     def _flow_points(self) -> None:
         """Sampling rate, pool, drops and sequence of the data sources of flow samples."""
-        account, points = self.account, self.decoder.points
-        which, point = self.flows, self.point[self.flows]
-        number = self.sent[which]
-        place = which * SAMPLE_WORDS + 4 + self.expanded[which]
-        rate, pool, drops = self.words[place], self.words[place + 1], self.words[place + 2]
-        now = self.times[self.of[which]]
-        self.rate = rate
+        account, points, which = self.account, self.decoder.points, self.flows
+        number, place = self.sent[which], self.at[which] + 4 + self.expanded[which]  # of rate, pool and drops
+        self.rate = rate = self.memory.words(place)
+        # What is unusual within a run of samples of one data source; how runs begin comes below.
+        odd = np.zeros(len(which), bool)
+        odd[1:] = (number[1:] - number[:-1] - np.uint32(1) >= np.uint32(sequence.MAX_GAP)) | (rate[1:] != rate[:-1])
+        runs = self.run_kind == _FLOW
+        point, size = self.run_point[runs], self.run_size[runs]
+        end = np.cumsum(size)
+        begin = end - size
         known = point >= 0
         if not known.all():
-            point, number, rate, pool, drops, now = (each[known] for each in (point, number, rate, pool, drops, now))
+            point, begin, end = point[known], begin[known], end[known]
             if not len(point):
                 return
-        # Runs of samples of one data source, then the runs sorted by data source: nearly every datagram is one run.
-        new = np.ones(len(point), bool)
-        new[1:] = point[1:] != point[:-1]
-        begin = np.flatnonzero(new)
-        end = np.append(begin[1:], len(point))
-        order = _order(point[begin], self.decoder.point_scratch)
-        begin, end = begin[order], end[order]
-        run_point = point[begin]
+        # The runs sorted by data source: nearly every datagram has one.
+        order, run_begin = _order(point, self.decoder.point_scratch), begin
+        point, begin, end = point[order], begin[order], end[order]
         first = np.ones(len(begin), bool)
-        first[1:] = run_point[1:] != run_point[:-1]
-        starts = np.flatnonzero(first)
+        first[1:] = point[1:] != point[:-1]
+        starts = first.nonzero()[0]
         ends = np.append(starts[1:], len(begin)) - 1
-        rows = run_point[starts]
-        before = np.empty_like(number)
-        before[1:] = number[:-1]
-        before[begin[1:]] = number[end[:-1] - 1]
-        fresh = np.flatnonzero(points.flows[rows] == 0)
-        before[begin[starts]] = points.flow_top[rows]
+        rows = point[starts]
+        before = np.empty(len(begin), "u4")
+        before[1:] = number[end[:-1] - 1]
+        fresh = (points.flows[rows] == 0).nonzero()[0]
+        before[starts] = points.flow_top[rows]
         if len(fresh):
             first = begin[starts[fresh]]
-            before[first] = number[first] - np.uint32(1)
+            before[starts[fresh]] = number[first] - np.uint32(1)
             points.rate[rows[fresh]] = rate[first]
             points.flow_base[rows[fresh]] = number[first]
-        odd = (number - before - np.uint32(1) >= np.uint32(sequence.MAX_GAP)) | (rate != points.rate[point])
+        odd[begin] = (number[begin] - before - np.uint32(1) >= np.uint32(sequence.MAX_GAP)) | (
+            rate[begin] != points.rate[point])
         usual = np.ones(len(starts), bool)
         if odd.any():
-            odd_runs = np.logical_or.reduceat(odd, np.flatnonzero(new))[order]
+            odd_runs = np.logical_or.reduceat(odd, run_begin)[order]
             usual = ~np.logical_or.reduceat(odd_runs, starts)
-            for run in np.flatnonzero(np.repeat(~usual, ends - starts + 1)).tolist():
+            for run in np.repeat(~usual, ends - starts + 1).nonzero()[0].tolist():
                 part = slice(int(begin[run]), int(end[run]))
-                for values in zip(number[part].tolist(), rate[part].tolist(), pool[part].tolist(),
-                                  drops[part].tolist(), now[part].tolist()):
-                    account.flow(int(run_point[run]), *values)
+                for values in zip(number[part].tolist(), rate[part].tolist(), self.memory.words(place[part], 1).tolist(),
+                                  self.memory.words(place[part], 2).tolist(), self.times[self.of[which[part]]].tolist()):
+                    account.flow(int(point[run]), *values)
         rows, last = rows[usual], end[ends[usual]] - 1
-        points.flow_top[rows], points.pool[rows], points.drops[rows] = number[last], pool[last], drops[last]
-        points.last_flow[rows] = now[last]
+        points.flow_top[rows], points.last_flow[rows] = number[last], self.times[self.of[which[last]]]
+        points.pool[rows], points.drops[rows] = (self.memory.words(place[last], each) for each in (1, 2))
         points.flows[rows] += np.add.reduceat(end - begin, starts)[usual]
 
     def _counter_points(self) -> None:
         """Polling intervals of the data sources of counter samples; the samples that shall be kept."""
         points = self.decoder.points
-        which = self.counters[self.point[self.counters] >= 0]
-        point = self.point[which]
+        which, point = self.counters, self._points_of(_COUNTER)
+        known = point >= 0
+        if not known.all():
+            which, point = which[known], point[known]
         number = self.sent[which]
         order = _order(point, self.decoder.point_scratch)
         first = points.counters[point] == 0
@@ -631,8 +582,8 @@ class _Batch:
         if self.restarts:
             odd |= np.isin(points.agent[point], [agent.number for _number, agent in self.restarts])
         if odd.any():
-            for place in which[odd].tolist():
-                self._counter_sample(place)
+            for place, row in zip(which[odd].tolist(), point[odd].tolist()):
+                self._counter_sample(place, row)
             which, point, number, first, before = (each[~odd] for each in (which, point, number, first, before))
         points.counter_top[point] = number
         points.counter_base[point[first]] = number[first]
@@ -648,20 +599,20 @@ class _Batch:
         if due.any():
             self._keep(which[due], point[due], now[due])
 
-    def _counter_sample(self, place: int) -> None:
+    def _counter_sample(self, place: int, point: int) -> None:
         """One counter sample by the account's own methods."""
-        account, point, number = self.account, int(self.point[place]), int(self.of[place])
+        account, number = self.account, int(self.of[place])
         while self.restarts and self.restarts[0][0] <= number:
             account.renew(self.restarts.pop(0)[1])
         now = int(self.times[number])
         account.poll(point, int(self.sent[place]), now)
         account.keep(account.by_number[account.points.agent[point]], point, self.memory.view,
-                     int(self.body[place]) - 4, int(self.end[place]), now)
+                     4 * int(self.body[place]) - 4, 4 * int(self.end[place]), now)
 
     def _keep(self, which: Any, point: Any, now: Any) -> None:
         """Keep counter samples of different data sources: copy them into their slots, a size at a time."""
         account, points, store = self.account, self.decoder.points, self.account.kept
-        begin, end = self.body[which] - 4, self.end[which]
+        begin, end = 4 * self.body[which] - 4, 4 * self.end[which]
         self._take_slots(point, end - begin)
         where = points.kept[point]
         kind = (where >> np.uint32(kept.CLASS_SHIFT)).astype("i8")
@@ -679,9 +630,7 @@ class _Batch:
             chosen = np.flatnonzero(kind[fits] == number)
             if len(chosen):
                 arena = np.frombuffer(store.arenas[number], "V%d" % size)
-                copies = self.memory.windows(size)[begin[fits][chosen]]
-                arena[slots[chosen]] = copies
-                self._recognise(which[fits][chosen], copies.view("u4").reshape(-1, size // 4))
+                arena[slots[chosen]] = self.memory.windows(size)[begin[fits][chosen]]
         asked = np.flatnonzero((points.source[point] == np.uint64(counters.HOST))
                                & accounts.asks_for_name(points.counters[point]))
         asked = asked[~self._said_before(point[asked], begin[asked], end[asked], now[asked])]
@@ -689,18 +638,20 @@ class _Batch:
                                           now[asked].tolist()):
             account.identify(account.by_number[points.agent[row]], row, bytes(self.memory.view[first:last]), time)
 
-    def _recognise(self, which: Any, copies: Any) -> None:
-        """Find the counter samples with the same records at the same places as one that was walked before.
+    def _recognise(self, which: Any) -> Any:
+        """Which of the counter samples do not have the same records at the same places as one that was walked before.
 
-        An agent sends few forms, each with many records; copies has the samples as words, from the number of records on.
+        An agent sends few forms, each with many records.
         """
-        keys = (self.end[which] - self.body[which]) << 32 | copies[:, 0]
+        body = self.body[which]
+        keys = self.end[which] - body << 32 | self.memory.words(body - 1)
+        others = np.ones(len(which), bool)
         for key, first, many in zip(*(each.tolist() for each in np.unique(keys, return_index=True, return_counts=True))):
             if many < FEW:
                 continue
             form = self.decoder.forms.get(key)
             if form is None:
-                form = self._learn(int(which[first]), copies[first])
+                form = self._learn(int(body[first]), key)
                 if form is None:
                     continue
                 if len(self.decoder.forms) >= MAX_FORMS:
@@ -708,22 +659,24 @@ class _Batch:
                 self.decoder.forms[key] = form
             places, heads, unknown = form
             some = np.flatnonzero(keys == key)
-            same = some[(copies[some[:, np.newaxis], places] == heads).all(axis=1)]
-            self.recognised[which[same]] = True
+            same = some[(self.memory.words(body[some][:, np.newaxis] + places) == heads).all(axis=1)]
+            others[same] = False
             for tag in unknown if len(same) else ():
                 accounts.count(self.account.unknown, tag, by=len(same))
+        return which[others]
 
-    def _learn(self, sample: int, copy: Any) -> Optional[Tuple[Any, Any, List[int]]]:
+    def _learn(self, body: int, key: int) -> Optional[Tuple[Any, Any, List[int]]]:
         """(where the tags and lengths of its records stand, these, tags of unknown records) of a counter sample without error."""
-        body, places, unknown = int(self.body[sample]), [], []
-        count = int(self._words(sample, _COUNT_WORD[self.tag[sample]]))
-        for tag, first, _last in wire.records(self.memory.view, body, int(self.end[sample]), count):
+        found, unknown = [], []
+        end, count = body + (key >> 32), key & 0xFFFFFFFF
+        for tag, first, _last in wire.records(self.memory.view, 4 * body, 4 * end, count):
             if tag is None:
                 return None
-            places += [(first - 4 - body) // 4, (first - body) // 4]
+            found += [first // 4 - 2 - body, first // 4 - 1 - body]
             if tag not in wire.KNOWN_COUNTER_RECORDS:
                 unknown.append(tag)
-        return np.array(places, "i8"), copy[places], unknown
+        places = np.array(found, "i8")
+        return places, self.memory.words(body + places), unknown
 
     def _said_before(self, point: Any, begin: Any, end: Any, now: Any) -> Any:
         """Which samples of hosts say who they are as they did a while ago, so that there is nothing to note."""
@@ -750,14 +703,6 @@ class _Batch:
             self.decoder.points.kept[chosen] = (kind << kept.CLASS_SHIFT | store.used[kind] + 1) + np.arange(len(chosen))
             store.used[kind] += len(chosen)
 
-    # 8. Traffic.
-
-    def _traffic(self, have: Any, samples: Any, length: Any, found: List[Tuple[Any, int, Any, Any, Any]]) -> None:
-        """Count packets between groups: found has (which of them, version, protocol, source, target)."""
-        frames = np.minimum(self.rate[have], traffic.MAX_RATE).astype("i8")
-        self.decoder.pairs.add(self.times, self.of[samples], frames, frames * length, found)
-        self.decoder.core.traffic.not_ip += len(samples) - sum(len(part[0]) for part in found)
-
 
 def _order(keys: Any, scratch: Any) -> Any:
     """A stable order by row number; as they are when none comes twice, which a column of that table tells quickly."""
@@ -766,16 +711,20 @@ def _order(keys: Any, scratch: Any) -> Any:
     return order if (scratch[keys] == order).all() else np.argsort(keys, kind="mergesort")
 
 
-def _deepest_first(count: Any) -> Tuple[Any, Any]:
-    """(-depth, order): how far the lockstep goes with each, the deepest first, so that those left are a prefix."""
-    depth = np.minimum(count, LOCKSTEP + 1)
-    order = np.argsort((LOCKSTEP + 1 - depth).astype("u1"), kind="mergesort")
-    return -depth[order].astype("i8"), order
+def _active(count: Any) -> List[int]:
+    """How many have more than 0, 1, 2 ... of what is counted."""
+    return (len(count) - np.cumsum(np.bincount(np.minimum(count, LOCKSTEP + 1), minlength=LOCKSTEP + 1))).tolist()
 
 
-def _halves(words: Any, place: int) -> Any:
-    """The two 64-bit halves of the IPv6 addresses at a word, shape (2, n)."""
-    return np.array([pair(words[:, place], words[:, place + 1]), pair(words[:, place + 2], words[:, place + 3])])
+def _tagged(middle: Any) -> Any:
+    """Where a word begins with the Ethernet type of a VLAN tag."""
+    kind = middle >> np.uint32(16)
+    return ((kind == 0x8100) | (kind == 0x88A8) | (kind == 0x9100)).nonzero()[0]
+
+
+def _words_of(length: Any) -> Any:
+    """How many words a sample or a record has, its tag and length included, that says it has so many bytes."""
+    return length.astype("i8") + 11 >> 2
 
 
 class Pairs:
@@ -793,7 +742,7 @@ class Pairs:
         self.prefixes = Prefixes(self.traffic.groups)
         self.names = len(self.traffic.groups.names)
         dense = self.names * self.names * 8
-        self.small = np.full(dense, -1, "i4") if dense <= MAX_DENSE else None  # dense pair number -> small number
+        self.small = np.full(dense, -1, "i8") if dense <= MAX_DENSE else None  # dense pair number -> small number
         self.keys: List[int] = []  # small number -> pair key
         self.frames = np.zeros(0)
         self.bytes = np.zeros(0)
@@ -810,19 +759,19 @@ class Pairs:
         self.bytes[:] = 0
         self.second = None
 
-    def add(self, times: Any, of: Any, frames: Any, size: Any, found: List[Tuple[Any, int, Any, Any, Any]]) -> None:
+    # 8. Traffic.
+
+    def add(self, memory: "Memory", times: Any, of: Any, frames: Any, size: Any,
+            found: List[Tuple[Any, int, Any, Any, Any]]) -> None:
         """Count packets of datagrams (times, and of which each is); found has parts of packets: (which, IP version,
-        protocol, source, target).
+        protocol, the halves of the memory where source and target address begin).
         """
         taken, dense = [], []
         for which, version, protocol, source, target in found:
-            if not len(which):
-                continue
-            find = self.prefixes.find4 if version == 4 else self.prefixes.find6
-            pair_numbers = find(source).astype("i8") * self.names + find(target)
+            pair_numbers = self._find(memory, version, source) * self.names + self._find(memory, version, target)
             taken.append(which)
-            dense.append(pair_numbers << 3 | _CLASS[protocol] << 1 | (version == 6))
-            self._remember(times, of, which, version, protocol, source, target, frames, size, pair_numbers)
+            dense.append(pair_numbers << 3 | _CLASS.take(protocol) | (version == 6))
+            self._remember(memory, times, of, which, version, protocol, source, target, frames, size, pair_numbers)
         if not taken:
             return
         taken, numbers = np.concatenate(taken), self._numbers(np.concatenate(dense))
@@ -840,6 +789,12 @@ class Pairs:
                 self._sum(int(seconds[begin]), numbers[which], frames[which], size[which])
             begin = end
 
+    def _find(self, memory: "Memory", version: int, halves: Any) -> Any:
+        """Groups of addresses."""
+        if version == 6:
+            return self.prefixes.find6(memory.addresses6(halves))
+        return self.prefixes.find4(memory.halves(halves), lambda which: memory.addresses4(halves[which]))
+
     def _numbers(self, dense: Any) -> Any:
         """Small numbers for pair numbers, handed out as pairs appear."""
         if self.small is None:
@@ -854,14 +809,14 @@ class Pairs:
                 small[place] = known[key]
             self._grow()
             return small[numbers]
-        out = self.small[dense]
-        fresh = np.flatnonzero(out < 0)
+        out = self.small.take(dense)
+        fresh = (out < 0).nonzero()[0]
         if len(fresh):
             for value in np.unique(dense[fresh]).tolist():
                 self.small[value] = len(self.keys)
                 self.keys.append(self._key(value))
             self._grow()
-            out = self.small[dense]
+            out = self.small.take(dense)
         return out
 
     def _key(self, value: int) -> int:
@@ -882,8 +837,8 @@ class Pairs:
         self.frames += np.bincount(numbers, frames, len(self.keys))
         self.bytes += np.bincount(numbers, size, len(self.keys))
 
-    def _remember(self, times: Any, of: Any, which: Any, version: int, protocol: Any, source: Any, target: Any,
-                  frames: Any, size: Any, pair_numbers: Any) -> None:
+    def _remember(self, memory: "Memory", times: Any, of: Any, which: Any, version: int, protocol: Any, source: Any,
+                  target: Any, frames: Any, size: Any, pair_numbers: Any) -> None:
         """Put packets into the ring for the talkers."""
         core, ring = self.traffic, self.ring
         step = -(-len(which) // self.TALKERS)
@@ -898,11 +853,10 @@ class Pairs:
         ring.version[places] = version
         ring.frames[places] = frames[which] * step
         ring.bytes[places] = size[which] * step
-        for column, values in (ring.source, source), (ring.target, target):
-            if version == 4:
-                column.view(">u4").reshape(-1, 4)[places, 0] = values[part]
-            else:
-                column.view(">u8").reshape(-1, 2)[places] = values[:, part].T
+        width = 4 if version == 4 else 16
+        for column, halves in (ring.source, source), (ring.target, target):
+            column.view("V16")[places] = np.zeros((), "V16")
+            column.view("V%d" % width).reshape(-1, 16 // width)[places, 0] = memory.windows(width)[2 * halves[part]]
         core.position += len(chosen)
 
 
@@ -910,7 +864,7 @@ def locate(memory: "Memory", link: int, starts: Any, sizes: Any, port: int) -> T
     """The datagrams in frames: (which frames, starts, lengths, sources). The usual frame, IP in plain Ethernet with
     UDP behind a header of the usual length, is recognised here; for every other capture.payload is asked.
     """
-    words = memory.words(starts, 16)
+    words = memory.rows(starts, 16)
     kind = words[:, 3] >> np.uint32(16)
     usual = sizes >= 62
     usual &= link == 1
@@ -943,6 +897,17 @@ def locate(memory: "Memory", link: int, starts: Any, sizes: Any, port: int) -> T
     return which, begin[which], (end - begin)[which], sources[which]
 
 
+def _align(memory: "Memory", filled: int, starts: Any) -> Any:
+    """Where datagrams in a block of so many bytes start at multiples of four: for every other remainder that there is,
+    the block stands behind itself once more, as much further ahead.
+    """
+    shift = starts & 3
+    for each in np.flatnonzero(np.bincount(shift, minlength=4)[1:]).tolist():
+        first = (each + 1) * GATHER_BYTES
+        memory.bytes[first:first + filled] = memory.bytes[each + 1:filled + each + 1]
+    return starts - shift + shift * GATHER_BYTES
+
+
 class BatchCollector(Collector):
     """A collector that decodes in batches: take() gathers datagrams until there are enough of them."""
 
@@ -973,7 +938,7 @@ class BatchCollector(Collector):
         self._lengths.append(length)
         self._sources.append(source)
         self._times.append(max(now, self._times[-1]) if self._times else now)
-        self._filled += length
+        self._filled += length + 3 & ~3
 
     def drain(self) -> None:
         """Decode what has been gathered."""
@@ -986,19 +951,18 @@ class BatchCollector(Collector):
     def replay(self, blocks: "capture.Blocks", port: int, set_clock: Callable[..., Any]) -> Iterator[int]:
         """Account for a whole capture, block by block; yields the number of datagrams so far."""
         number, newest = 0, 0
-        if self._memory is None:
-            self._memory = Memory(GATHER_BYTES)
-        memory = self._memory
+        memory = Memory(4 * GATHER_BYTES)  # the block, and behind it what _align makes
         while True:
             heads = np.array(blocks.read(memory.view[:GATHER_BYTES], GATHER), "i8")
             if not len(heads):
                 return
-            seconds, fraction, sizes = memory.words(heads, 3).astype(">u4").view(blocks.order + "u4").astype("i8").T
+            seconds, fraction, sizes = memory.rows(heads, 3).astype(">u4").view(blocks.order + "u4").astype("i8").T
             times = np.maximum(np.maximum.accumulate(seconds * 1000 + fraction * 1000 // blocks.unit), newest)
             newest = int(times[-1])
             which, starts, lengths, sources = locate(memory, blocks.link, heads + 16, sizes, port)
             set_clock(newest)
-            self.batch.decode(memory, starts, lengths, sources, times[which])
+            filled = int(heads[-1] + 16 + sizes[-1])
+            self.batch.decode(memory, _align(memory, filled, starts), lengths, sources, times[which])
             number += len(starts)
             yield number
 
