@@ -338,7 +338,8 @@ class Client:
                     "flow_age": _seconds(source["last_flow_ms"]) if "last_flow_ms" in source else flow_age,
                 }
                 for source in (sources if isinstance(sources, list) else [])
-                if isinstance(source, dict)
+                # Guests and applications that report through the agent have rates and intervals of their own.
+                if isinstance(source, dict) and not str(source.get("data_source")).startswith("3.")
             ],
         )
 
@@ -396,7 +397,8 @@ class Client:
         return {
             canonical_address(item.get("agent")): _text(item.get("metricValue"))
             for item in dump
-            if isinstance(item, dict)
+            # A guest of the host has a name too, as data source 3.N.
+            if isinstance(item, dict) and not str(item.get("dataSource")).startswith("3.")
         }
 
 

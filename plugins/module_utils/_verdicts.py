@@ -6,6 +6,7 @@
 Pure, except ``prove``, which waits, and ``Settings``, which resolves the names of collectors.
 """
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Collection, Dict, List, Optional, Sequence, Set, Tuple
@@ -115,15 +116,18 @@ class Observation:
 
     def elsewhere(self, expected: "Expected", taken: Set[str]) -> Optional[str]:
         """The address under which a host reports that does not report under its own, or None."""
-        claims = set()
+        claims: Set[str] = set()
         for address in expected.addresses():
             # The source of many agents is a NAT gateway and names none of them.
             if len(self.by_source.get(address, ())) == 1:
                 claims |= self.by_source[address]
             if address in self.rows:
                 claims.add(address)
-        if expected.host_name:
-            claims |= self.by_name.get(expected.host_name, set())
+        if expected.host_name and not expected.host_name.startswith("localhost"):
+            named = self.by_name.get(expected.host_name, set())
+            # Names come twice in a fleet. Of a host that was looked at all addresses are known, so an agent that sends from an
+            # address of its own is another one.
+            claims |= {agent for agent in named if expected.daemon == "unknown" or agent not in self.rows[agent].sources}
         free = sorted(claims - taken)
         return free[0] if free else None
 
@@ -435,7 +439,9 @@ def _no_flows(expected: "Expected", row: Any, settings: "Settings", limit: float
     if expected.samples or "flows" in settings.require:
         for module in sorted(expected.missing_libraries):
             libraries = ", ".join(expected.missing_libraries[module]) or "a library"
-            reason = f"Counters arrive, packet samples cannot: mod_{module} finds no {libraries}."
+            arrive = row.flow_samples and row.flow_age is not None and row.flow_age <= limit
+            what = f"not those of {module}" if arrive else "packet samples cannot"
+            reason = f"{'Packet samples' if arrive else 'Counters'} arrive, {what}: mod_{module} finds no {libraries}."
             return Verdict(expected, "no_flows", reason, f"ldd /etc/hsflowd/modules/mod_{module}.so", True, row)
     recent = limit if running is None else min(limit, running)
     if row.flow_samples and (row.flow_age is None or row.flow_age <= recent):
@@ -630,7 +636,8 @@ def expectation(name: str, info: Optional[Dict[Any, Any]] = None, address: Optio
     auto = _dict(info.get("auto"))
     expected: Dict[str, Any] = {
         "name": name,
-        "address": address or auto.get("agent_ip") or None,
+        # With an uplink that came late hsflowd goes on to say the loopback address, and sends another one.
+        "address": address or (auto.get("agent_ip") if _is_unique(canonical_address(auto.get("agent_ip"))) else None),
         "other_addresses": _known_addresses(info, other_addresses),
         "host_name": info.get("hostname"),
         "hsflowd_version": _dict(info.get("package")).get("version"),
@@ -699,11 +706,16 @@ def _daemon(info: Dict[Any, Any]) -> Dict[str, Any]:
     return found
 
 
+# Bridges of container engines and hypervisors have the same address on every host.
+_ALIKE = re.compile(r"docker|br-[0-9a-f]{12}$|virbr|cni|cbr|lxcbr|lxdbr|podman|nerdctl|vmnet|vboxnet")
+
+
 def own_addresses(info: Dict[Any, Any]) -> List[str]:
-    """The addresses of the interfaces of an observed host, without those that mean another host elsewhere."""
+    """The addresses of the interfaces of an observed host, without those that many hosts have."""
     texts = [
         str(address).split("/", 1)[0]
         for interface in info.get("interfaces") or []
+        if not _ALIKE.match(str(_dict(interface).get("name")))
         for address in _dict(interface).get("addresses") or []
     ]
     return [a for a in map(canonical_address, texts) if _is_unique(a)]

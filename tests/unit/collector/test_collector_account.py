@@ -9,7 +9,7 @@ import random
 import pytest
 import sflow_generator as gen
 from sflow_collector import account as accounts
-from sflow_collector import core, state, views
+from sflow_collector import core, prometheus, state, views
 
 SOURCE = views.parse_address("192.0.2.1")
 OTHER = views.parse_address("192.0.2.99")
@@ -396,15 +396,57 @@ def test_agents_that_are_gone_are_forgotten_and_their_rows_used_again(decoder):
         account.agents[views.parse_address("192.0.2.15"), 100000]
 
 
+def test_two_hosts_of_one_name_behind_one_source():
+    bench = Bench()
+    for number in range(1, 6):
+        bench.send(number, uptime=500000 + 20000 * number, after=10000)
+        assert bench.row()["shared"] == (number > 4)
+        bench.send(5000 + number, uptime=90000000 + 20000 * number, after=10000)
+    assert bench.row()["shared"]
+    for number in range(6, 40):  # the other one is gone
+        bench.send(number, uptime=500000 + 20000 * number, after=20000)
+    assert not bench.row()["shared"]
+
+
+def test_stray_datagrams_are_no_second_host():
+    bench = Bench()
+    for number in range(1, 2001):
+        bench.send(number, after=1000)
+        if number in (500, 1000, 1500):
+            bench.send(number - 400, uptime=(number - 400) * 1000)
+    assert bench.figures()[1:] == (0, 3, 0, 0) and not bench.row()["shared"]
+
+
+def fleet_rows(bench):
+    return json.loads(b"".join(views.fleet(bench.core, (), "", 0, 100)))["agents"]
+
+
+@pytest.mark.parametrize("source, first, left", [
+    ((2, 1), 10, [100000]),  # hsflowd that was given a tap, and so another number
+    ((2, 2), 10, [100000, 100001]),  # a part of a larger device, of which nothing is known
+    ((2, 1), 900000, [100000, 100001]),  # it ran before the other one fell silent
+])
+def test_a_sub_agent_that_was_given_up_is_in_no_answer(source, first, left):
+    bench = Bench()
+    for number in range(1, 4):
+        bench.send(number, [gen.counter_sample([], source=(2, 1))], sub_agent=100001, after=10000)
+    bench.send(1, [gen.counter_sample([], source=source)], sub_agent=100000, after=600000, uptime=first)
+    assert [row["sub_agent"] for row in fleet_rows(bench)] == left
+    text = b"".join(prometheus.render(bench.core)).decode()
+    assert (',sub_agent="100001",' in text) == (100001 in left)
+    assert json.loads(b"".join(views.agents(bench.core, ())))["192.0.2.1"]["sFlowDatagramsReceived"] == 4
+
+
 def test_sources_and_points_of_an_agent_are_bounded():
     bench = Bench()
     for number in range(1, 40):
         bench.send(number, source=views.parse_address("198.51.100.%d" % number))
     assert len(bench.row()["sources"]) == accounts.MAX_STREAMS
     assert bench.core.account.overflow["sources"] == 39 - accounts.MAX_STREAMS
-    bench.send(100, [flow(source=(0, index)) for index in range(600)], source=views.parse_address("198.51.100.1"))
+    for number in range(100, 150):
+        bench.send(number, [flow(source=(0, index)) for index in range(50 * number, 50 * number + 50)], source=views.parse_address("198.51.100.1"))
     assert len(bench.row()["data_sources"]) == accounts.MAX_POINTS
-    assert bench.core.account.overflow["data_sources"] == 600 - accounts.MAX_POINTS
+    assert bench.core.account.overflow["data_sources"] == 2500 - accounts.MAX_POINTS
 
 
 def test_a_source_that_fell_silent_makes_room_and_its_counts_stay():

@@ -132,3 +132,12 @@ def test_the_page_lists_what_is_served(collector):
     listed = dict(re.findall(r"^\| `(\w+)(?:\{[^}]*\})?` \| (\w+) \|", text, re.M))
     assert listed == types
     assert set(re.findall(r"^\| `(Sflow\w+)`", text, re.M)) == set(rules())
+
+
+def test_the_load_is_left_open_where_it_cannot_be_known(collector, monkeypatch):
+    def refuse():
+        raise OSError("no /proc/loadavg")
+
+    assert isinstance(views.analyzer(collector)["loadAverage"], float)
+    monkeypatch.setattr(os, "getloadavg", refuse)
+    assert views.analyzer(collector)["loadAverage"] is None

@@ -103,6 +103,18 @@ def test_sflow_rt_is_recognised_and_read():
     assert health["version"] == "3.0-1536" and health["agents"] == 2
 
 
+def test_guests_and_applications_are_not_the_host():
+    row = fleet_row("192.0.2.1")
+    row["data_sources"].append({"data_source": "3.80", "name": "http", "sampling_rate": 1, "polling_interval_s": 5.0})
+    _client, _server, _health, rows = observe({"/fleet/json": fleet([row])})
+    assert [source["name"] for source in rows[0].data_sources] == ["eth0"]
+    answers = sflow_rt({"192.0.2.1": {}}, {"192.0.2.1": "web1"})
+    answers["/dump/ALL/host_name/json"].append(
+        {"agent": "192.0.2.1", "dataSource": "3.100001", "metricName": "host_name", "metricValue": "nginx-7f", "lastUpdate": 5})
+    _client, _server, _health, rows = observe(answers)
+    assert rows[0].host_name == "web1"
+
+
 def test_sflow_rt_without_names_and_statistics_still_counts():
     answers = {"/agents/json": sflow_rt({"192.0.2.1": {}})["/agents/json"]}
     _client, _server, health, rows = observe(answers)

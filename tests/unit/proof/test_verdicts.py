@@ -53,6 +53,10 @@ CASES = [
     ("no_counters", "no counters", {}, {"counter_samples": 0, "counter_age": None}),
     ("no_counters", "no counters within 50 s", {}, {"counter_age": 51.0}),
     ("no_flows", "mod_pcap finds no libpcap.so.0.8", {"missing_libraries": {"pcap": ["libpcap.so.0.8"]}}, {}),
+    ("no_flows", "Packet samples arrive, not those of nflog: mod_nflog finds no libnfnetlink.so.0",
+     {"missing_libraries": {"nflog": ["libnfnetlink.so.0"]}}, {"flow_age": 4.0}),
+    ("no_flows", "Counters arrive, packet samples cannot: mod_pcap finds no libpcap.so.0.8",
+     {"missing_libraries": {"pcap": ["libpcap.so.0.8"]}}, {"flow_samples": 0, "flow_age": None}),
     ("no_flows", "no interface matches", {"no_tap": "no interface matches pcap { speed=1- }"}, {"flow_samples": 0}),
     ("reporting", "", {}, {"flow_samples": 0, "flow_age": None}),
     ("wrong_rate", "eth0 samples 1 in 10000, configured is 1 in 400",
@@ -180,6 +184,17 @@ def test_wrong_source_by_a_second_address_by_source_and_by_name():
 def test_a_nat_gateway_as_source_names_nobody():
     rows = [row("192.0.2.8", sources=["172.17.0.1"], host_name=None), row("192.0.2.9", sources=["172.17.0.1"], host_name=None)]
     assert one(host(other_addresses=["172.17.0.1"]), rows).word == "silent"
+
+
+@pytest.mark.parametrize("name, daemon, sources, word", [
+    ("localhost", "unknown", ["192.0.2.2"], "silent"),  # that is nobody's name
+    ("ubuntu", "running", ["192.0.2.2"], "silent"),  # another host of that name, which sends from its own address
+    ("ubuntu", "running", ["192.0.2.1"], "wrong_source"),
+    ("ubuntu", "unknown", ["192.0.2.2"], "wrong_source"),  # nobody knows which addresses the host has
+])
+def test_a_host_name_may_be_that_of_another_host(name, daemon, sources, word):
+    other = row("192.0.2.2", host_name=name, sources=sources)
+    assert one(host(host_name=name, daemon=daemon), [other]).word == word
 
 
 def test_two_hosts_that_expect_one_address():
@@ -435,6 +450,17 @@ def test_expectation_of_a_daemon_that_does_not_run(unit, daemon):
 def test_a_host_without_the_package():
     found = v.expectation("web1", dict(INFO, package={"installed": False}, unit={"active_state": "inactive"}))
     assert found["daemon"] == "absent"
+
+
+def test_addresses_that_many_hosts_have_name_none():
+    interfaces = [{"name": name, "addresses": [f"172.17.0.{n}/16"]} for n, name in enumerate(["docker0", "br-0123456789ab", "virbr0", "br0", "wg0"])]
+    assert v.own_addresses({"interfaces": interfaces}) == ["172.17.0.3", "172.17.0.4"]
+
+
+def test_a_loopback_agent_address_in_the_file_of_the_daemon_is_none():
+    late = dict(INFO, auto=dict(INFO["auto"], agent_ip="127.0.0.1"))
+    assert "address" not in v.expectation("web1", late)
+    assert v.expectation("web1", late, address="192.0.2.7")["address"] == "192.0.2.7"
 
 
 def test_the_inventory_wins():

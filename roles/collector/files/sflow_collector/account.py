@@ -21,7 +21,7 @@ from .columns import Table
 
 MAX_AGENTS = 65536
 MAX_STREAMS = 4  # source addresses per agent
-MAX_POINTS = 512  # data sources per agent
+MAX_POINTS = 2048  # data sources per agent
 MAX_IDENTITIES = 4  # host names or UUIDs per agent
 KEEP_EVERY_MS = 1000  # a data source's counter sample is kept at most this often
 IDENTIFY_ONE_IN = 8  # counter samples of a host of which one is asked for the host's name
@@ -508,8 +508,10 @@ class Account:
         return out
 
     def shared(self, agent: "Agent", now: int) -> bool:
-        """Whether two hosts speak for this agent: sources or identities that interleave, not follow each other."""
+        """Whether two hosts speak for this agent: sources, identities or lives that interleave, not follow each other."""
         streams = self.streams
+        if any(sequence.takes_turns(streams, row, now) for _source, row in agent.streams):
+            return True
         if len(agent.streams) > 1:
             spans = [(streams.since[row], streams.last[row], streams.life[row]) for _source, row in agent.streams]
             if any(one[2] != other[2] for one, other in _interleaving(spans, now)):

@@ -64,7 +64,7 @@ def render(core: Any) -> Iterator[bytes]:
     lines.extend('sflow_collector_errors_total{reason="%s"} %d' % item for item in sorted(
         (reason or "other", number) for reason, number in own["errors"].items()))
     yield _text(lines)
-    agents = sorted(core.account.by_number, key=lambda agent: (agent.first, agent.address, agent.sub_agent))[:MAX_AGENTS]
+    agents = sorted(views.current(core.account, core.account.by_number), key=lambda agent: (agent.first, agent.address, agent.sub_agent))[:MAX_AGENTS]
     rows: List[Any] = []
     for start in range(0, len(agents), views.PIECE):
         rows.extend(_row(core.account, agent, now) for agent in agents[start:start + views.PIECE])

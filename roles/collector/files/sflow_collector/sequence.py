@@ -13,7 +13,8 @@ at once) need not come here. For every other step:
     anything else    a restart: the uptime went back more than the clock allows, or it went on while the sequence
                      went back, or the step is beyond belief
 
-A restart that turns out to be one stray old datagram is taken back when the stream goes on where it was.
+A restart that turns out to be one stray old datagram is taken back when the stream goes on where it was. When that happens time
+and again, two hosts speak in turn from behind one source.
 """
 
 from typing import Any, Optional
@@ -22,12 +23,13 @@ MASK = 0xFFFFFFFF
 WINDOW = 64  # how many sequence numbers back are remembered, one bit each
 ALL = (1 << WINDOW) - 1
 MAX_GAP = 1 << 20  # a larger step forward is not believed to be loss
+TURNS_MS = 300000  # turns further apart are stray datagrams, each by itself
 BOOT_TOLERANCE_MS = 2000  # how far now - uptime may move before another life of the agent is assumed
 
 #: Columns of a stream that this module reads and writes. last: when its source was heard; heard: when another source
 #: went on with its sequence.
 COLUMNS = ("running:B top:I uptime:I first_sequence:I window:Q window_top:I last:q heard:q check_top:I check_uptime:I "
-           "before_top:I before_boot:q before_window:Q has_before:B "
+           "before_top:I before_boot:q before_window:Q has_before:B turns:I turned:q "
            "lost:q out_of_order:q duplicates:q restarts:q")
 
 
@@ -46,6 +48,8 @@ def advance(streams: Any, row: int, sequence: int, uptime: int, now: int) -> boo
     boot = now - uptime
     boot_moved = boot - booted(streams, row)
     if streams.has_before[row] and _continues_earlier_life(streams, row, sequence, boot):
+        streams.turns[row] = streams.turns[row] + 1 if now - streams.turned[row] < TURNS_MS else 1
+        streams.turned[row] = now
         streams.restarts[row] -= 1
         streams.out_of_order[row] += 1
         streams.has_before[row] = 0
@@ -72,6 +76,11 @@ def advance(streams: Any, row: int, sequence: int, uptime: int, now: int) -> boo
 def booted(streams: Any, row: int) -> int:
     """When the agent began its life, by the clock of the collector."""
     return max(streams.last[row], streams.heard[row]) - streams.uptime[row]
+
+
+def takes_turns(streams: Any, row: int, now: int) -> bool:
+    """Whether two lives have gone on in turn lately, oftener than stray datagrams explain."""
+    return bool(streams.turns[row] >= 3 and now - streams.turned[row] < TURNS_MS)
 
 
 def belongs(streams: Any, row: int, sequence: int, uptime: int, now: int, joint: bool = False) -> Optional[bool]:

@@ -14,7 +14,7 @@ import os
 import socket
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
-from . import VERSION, counters, packet, traffic, wire
+from . import VERSION, counters, packet, sequence, traffic, wire
 
 PIECE = 100  # rows in a piece of a long answer
 REST = 0  # the group number of INTERNET
@@ -68,10 +68,30 @@ def select(account: Any, texts: Sequence[str] = (), search: str = "") -> List[An
     return sorted(agents, key=lambda agent: (agent.address, agent.sub_agent))
 
 
+def current(account: Any, agents: Sequence[Any]) -> List[Any]:
+    """Without the numbers that an agent has given up: hsflowd is sub-agent 100001 as long as no module of it samples packets and
+    100000 with one, so a new configuration can leave a sub-agent behind that is silent for good."""
+    by_address: Dict[bytes, List[Any]] = {}
+    for agent in account.by_number:
+        by_address.setdefault(agent.address, []).append(agent)
+    left = {old for members in by_address.values() if len(members) > 1
+            for old in members for new in members if _replaces(account.streams, new, old)}
+    return [agent for agent in agents if agent not in left] if left else list(agents)
+
+
+def _replaces(streams: Any, new: Any, old: Any) -> bool:
+    """Whether a sub-agent speaks for data sources of another one, and began its life after the last word of that one."""
+    if new is old or new.points.keys().isdisjoint(old.points):
+        return False
+    latest = max((row for _source, row in new.streams), key=lambda row: streams.last[row])
+    began = sequence.booted(streams, streams.life[latest]) + sequence.BOOT_TOLERANCE_MS
+    return bool(began > max(streams.last[row] for _source, row in old.streams))
+
+
 def fleet(core: Any, texts: Tuple[Any, ...], search: str, offset: int, limit: int) -> Iterator[bytes]:
     """/fleet/json in pieces."""
     now = core.clock()
-    agents = select(core.account, texts, search)
+    agents = current(core.account, select(core.account, texts, search))
     yield b'{"collector":%s,"total":%d,"offset":%d,"limit":%d,"agents":[' % (
         dumps(collector(core, now)), len(agents), offset, limit)
     row, last = FleetRows(core.account, now).row, min(offset + limit, len(agents))
@@ -251,9 +271,17 @@ def analyzer(core: Any) -> Dict[str, Any]:
         "sFlowDatagramsDiscarded": core.udp.get("kernel_drops", 0) + account.refused + account.overflow["datagrams"],
         "sFlowBytesReceived": account.bytes, "sFlowUnsupportedVersion": bad.pop("version", 0),
         "sFlowParseErrors": sum(bad.values()), "memTotal": memory, "cpuTimeProcess": int(seconds * 1000),
-        "loadAverage": os.getloadavg()[0],
+        "loadAverage": load_average(),
         "availableProcessors": os.cpu_count(),
     }
+
+
+def load_average() -> Optional[float]:
+    """None where the unit hides /proc/loadavg and the C library has no other way to know it (Debian 11)."""
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None
 
 
 def _samples(core: Any, texts: List[str], filters: Any = None) -> Iterator[Tuple[Any, int, int, Dict[str, Any]]]:
