@@ -164,22 +164,23 @@ class _Batch:
         six = kind == 2
         fixed = np.where(six, 10, 7)
         bad = (lengths < 4 * fixed) | (version != 5) | ((kind != 1) & ~six)
-        good = np.flatnonzero(~bad)
+        good = (~bad).nonzero()[0]
         if len(good) < len(bad):
             why = np.where(lengths < 4 * fixed, 1, 0)
             why[(kind != 1) & ~six] = 2
             why[version != 5] = 3
             why[lengths < 8] = 1
             for number, reason in (1, "too_short"), (2, "address_type"), (3, "version"):
-                self._error(reason, np.flatnonzero(why == number))
+                self._error(reason, (why == number).nonzero()[0])
         self.first_sample = begin + fixed
         tail = self.first_sample - 4
         self.sub_agent, self.sequence, self.uptime, self.count = (words(tail, place) for place in range(4))
         self.high = np.zeros(len(lengths), "u8")
         self.low = address.astype("u8") | _MAPPED
-        six = np.flatnonzero(six)
+        six = six.nonzero()[0]
         if len(six):
-            self.high[six], self.low[six] = self.memory.addresses6(2 * begin[six] + 4)
+            place = 2 * begin[six] + 4
+            self.high[six], self.low[six] = self.memory.longs(place), self.memory.longs(place + 4)
         return good
 
     # 2. Streams and sequences.
@@ -187,16 +188,17 @@ class _Batch:
     def _find_streams(self, good: Any) -> Any:
         """The row of every good datagram's stream; valid are those that have one."""
         decoder, streams = self.decoder, self.decoder.streams
-        keys = (self.sources[good, 0], self.sources[good, 1], self.high[good], self.low[good],
-                self.sub_agent[good].astype("u8"))
+        keys = (self.sources[:, 0], self.sources[:, 1], self.high, self.low, self.sub_agent.astype("u8"))
+        if len(good) < len(self.low):
+            keys = tuple(each[good] for each in keys)
 
         def same(rows: Any, which: Any) -> Any:
-            return ((streams.low[rows] == keys[3][which]) & (streams.source_low[rows] == keys[1][which])
-                    & (streams.high[rows] == keys[2][which]) & (streams.source_high[rows] == keys[0][which])
-                    & (streams.sub_agent[rows] == keys[4][which]))
+            return ((streams.low.take(rows) == keys[3][which]) & (streams.source_low.take(rows) == keys[1][which])
+                    & (streams.high.take(rows) == keys[2][which]) & (streams.source_high.take(rows) == keys[0][which])
+                    & (streams.sub_agent.take(rows) == keys[4][which]))
         places = decoder.stream_index.hash(keys)
         rows = decoder.stream_index.find(places, same)
-        missing = np.flatnonzero(rows < 0)
+        missing = (rows < 0).nonzero()[0]
         if len(missing):
             numbers = good[missing]
             for which, place, source, high, low, sub_agent, now in zip(
@@ -218,7 +220,7 @@ class _Batch:
         seen, times, uptimes = self.sequence[numbers], self.times[numbers], self.uptime[numbers]
         new = np.ones(len(rows), bool)
         new[1:] = rows[1:] != rows[:-1]
-        starts = np.flatnonzero(new)
+        starts = new.nonzero()[0]
         ends = np.append(starts[1:], len(rows)) - 1
         before, before_time = np.empty_like(seen), np.empty_like(times)
         before[1:], before_time[1:] = seen[:-1], times[:-1]
@@ -234,19 +236,26 @@ class _Batch:
         usual = np.ones(len(starts), bool)
         if odd.any():
             usual = ~np.logical_or.reduceat(odd, starts)
-            self._advance(np.flatnonzero(np.repeat(~usual, ends - starts + 1)), rows, numbers, accepted)
-        fresh = np.flatnonzero(fresh & usual)
+            self._advance(np.repeat(~usual, ends - starts + 1).nonzero()[0], rows, numbers, accepted)
+        fresh = (fresh & usual).nonzero()[0]
         if len(fresh):
             which, first = firsts[fresh], seen[starts[fresh]]
             streams.running[which] = streams.window[which] = 1
             streams.first_sequence[which] = streams.window_top[which] = first
-        which, last = firsts[usual], ends[usual]
+        self.by_stream = numbers, starts, firsts
+        which, last, size, count = firsts, ends, self._sums(self.lengths[numbers]), ends - starts + 1
+        if not usual.all():
+            which, last, size, count = (each[usual] for each in (which, last, size, count))
         streams.top[which], streams.uptime[which], streams.last[which] = seen[last], uptimes[last], times[last]
-        streams.datagrams[which] += last - starts[usual] + 1
-        streams.bytes[which] += np.add.reduceat(self.lengths[numbers], starts)[usual]
-        self.by_stream = order, starts, firsts
+        streams.datagrams[which] += count
+        streams.bytes[which] += size
         keep = accepted[valid]
         self.accepted, self.accepted_rows = (valid, self.rows) if keep.all() else (valid[keep], self.rows[keep])
+
+    def _sums(self, values: Any) -> Any:
+        """The sums per stream of values that stand sorted by stream."""
+        starts = self.by_stream[1]
+        return values if len(starts) == len(values) else np.add.reduceat(values, starts)
 
     def _advance(self, places: Any, rows: Any, numbers: Any, accepted: Any) -> None:
         """Datagrams of streams that did something unusual, one by one."""
@@ -269,9 +278,9 @@ class _Batch:
         numbers = self.accepted
         position, end = self.first_sample[numbers], self.stop[numbers]
         count = np.minimum(self.count[numbers], (end - position >> 1) + 1)  # one more than fit is enough to fail
-        place = np.cumsum(count) - count
-        at, self.of = np.full(int(count.sum()), -1, "i8"), np.repeat(numbers, count)
-        order = np.argsort((LOCKSTEP + 1 - np.minimum(count, LOCKSTEP + 1)).astype("u1"), kind="mergesort")
+        place = count.cumsum() - count
+        at, self.of = np.full(int(count.sum()), -1, "i8"), numbers.repeat(count)
+        order = (LOCKSTEP + 1 - np.minimum(count, LOCKSTEP + 1)).astype("u1").argsort(kind="mergesort")
         numbers, count, place, position, end = (each[order] for each in (numbers, count, place, position, end))
         active, complete = _active(count), True
         for step in range(LOCKSTEP + 1):
@@ -350,7 +359,7 @@ class _Batch:
         agent = decoder.streams.agent[stream_of[of]]
 
         def same(rows: Any, these: Any) -> Any:
-            return (points.source[rows] == source[these]) & (points.agent[rows] == agent[these])
+            return (points.source.take(rows) == source[these]) & (points.agent.take(rows) == agent[these])
         places = decoder.point_index.hash((agent.astype("u8"), source))
         rows = decoder.point_index.find(places, same)
         rows[self.run_kind == 0] = -1
@@ -370,7 +379,7 @@ class _Batch:
     def _points_of(self, kind: int) -> Any:
         """The row of the data source of every sample of a kind."""
         runs = self.run_kind == kind
-        return np.repeat(self.run_point[runs], self.run_size[runs])
+        return self.run_point[runs].repeat(self.run_size[runs])
 
     # 5. Records.
 
@@ -503,15 +512,16 @@ class _Batch:
 
     def _count_per_stream(self, per_datagram: Any, counts: str, last: Optional[str]) -> None:
         """Add the samples of every datagram to its stream, and note when the stream last had one."""
-        order, starts, rows = self.by_stream
-        numbers = self.valid[order]
+        numbers, starts, rows = self.by_stream
         of_streams = per_datagram[numbers]
         column = getattr(self.decoder.streams, counts)
-        column[rows] += np.add.reduceat(of_streams, starts)
         if last is not None:
-            newest = np.maximum.reduceat(np.where(of_streams > 0, self.times[numbers], 0), starts)
-            column = getattr(self.decoder.streams, last)
-            column[rows] = np.maximum(column[rows], newest)
+            newest = np.where(of_streams > 0, self.times[numbers], 0)
+            if len(starts) < len(newest):
+                newest = np.maximum.reduceat(newest, starts)
+            some = newest.nonzero()[0]
+            getattr(self.decoder.streams, last)[rows[some]] = newest[some]
+        column[rows] += self._sums(of_streams)
 
     def _flow_points(self) -> None:
         """Sampling rate, pool, drops and sequence of the data sources of flow samples."""
@@ -523,7 +533,7 @@ class _Batch:
         odd[1:] = (number[1:] - number[:-1] - np.uint32(1) >= np.uint32(sequence.MAX_GAP)) | (rate[1:] != rate[:-1])
         runs = self.run_kind == _FLOW
         point, size = self.run_point[runs], self.run_size[runs]
-        end = np.cumsum(size)
+        end = size.cumsum()
         begin = end - size
         known = point >= 0
         if not known.all():
@@ -617,7 +627,7 @@ class _Batch:
         where = points.kept[point]
         kind = (where >> np.uint32(kept.CLASS_SHIFT)).astype("i8")
         fits = (where > 0) & (end - begin <= _KEPT_SIZES[kind])
-        for place in np.flatnonzero(~fits).tolist():
+        for place in (~fits).nonzero()[0].tolist():
             if not store.put(int(point[place]), self.memory.view[begin[place]:end[place]], int(now[place])):
                 account.overflow["counter_samples"] += 1
         rows = point[fits]
@@ -627,12 +637,12 @@ class _Batch:
         points.kept_size[rows], points.kept_at[rows] = (end - begin)[fits], now[fits]
         slots = ((where[fits] & np.uint32(kept.SLOT)).astype("i8") - 1) * 2 + half
         for number, size in enumerate(kept.SIZES):
-            chosen = np.flatnonzero(kind[fits] == number)
+            chosen = (kind[fits] == number).nonzero()[0]
             if len(chosen):
                 arena = np.frombuffer(store.arenas[number], "V%d" % size)
                 arena[slots[chosen]] = self.memory.windows(size)[begin[fits][chosen]]
-        asked = np.flatnonzero((points.source[point] == np.uint64(counters.HOST))
-                               & accounts.asks_for_name(points.counters[point]))
+        asked = ((points.source[point] == np.uint64(counters.HOST))
+                               & accounts.asks_for_name(points.counters[point])).nonzero()[0]
         asked = asked[~self._said_before(point[asked], begin[asked], end[asked], now[asked])]
         for row, first, last, time in zip(point[asked].tolist(), begin[asked].tolist(), end[asked].tolist(),
                                           now[asked].tolist()):
@@ -658,7 +668,7 @@ class _Batch:
                     self.decoder.forms.clear()
                 self.decoder.forms[key] = form
             places, heads, unknown = form
-            some = np.flatnonzero(keys == key)
+            some = (keys == key).nonzero()[0]
             same = some[(self.memory.words(body[some][:, np.newaxis] + places) == heads).all(axis=1)]
             others[same] = False
             for tag in unknown if len(same) else ():
@@ -692,7 +702,7 @@ class _Batch:
     def _take_slots(self, point: Any, size: Any) -> None:
         """Free slots for the first counter samples of data sources, as far as there are any."""
         store = self.account.kept
-        fresh = np.flatnonzero(self.decoder.points.kept[point] == 0)
+        fresh = (self.decoder.points.kept[point] == 0).nonzero()[0]
         kinds = np.searchsorted(_KEPT_SIZES, size[fresh])
         for kind, slots in enumerate(store.slots):
             chosen = point[fresh[kinds == kind]]
@@ -753,7 +763,7 @@ class Pairs:
         if self.second is None:
             return
         into = self.traffic.second(self.second * 1000)
-        for place in np.flatnonzero(self.frames).tolist():
+        for place in self.frames.nonzero()[0].tolist():
             self.traffic.tally(into, self.keys[place], int(self.frames[place]), int(self.bytes[place]))
         self.frames[:] = 0
         self.bytes[:] = 0
@@ -781,10 +791,10 @@ class Pairs:
             self._sum(latest, numbers, frames, size)
             return
         seconds = times // 1000
-        ends = np.flatnonzero(np.append(seconds[1:] != seconds[:-1], True)) + 1  # times never go back
+        ends = np.append(seconds[1:] != seconds[:-1], True).nonzero()[0] + 1  # times never go back
         of, begin = of[taken], 0
         for end in ends.tolist():
-            which = np.flatnonzero((of >= begin) & (of < end))
+            which = ((of >= begin) & (of < end)).nonzero()[0]
             if len(which):
                 self._sum(int(seconds[begin]), numbers[which], frames[which], size[which])
             begin = end
@@ -792,7 +802,7 @@ class Pairs:
     def _find(self, memory: "Memory", version: int, halves: Any) -> Any:
         """Groups of addresses."""
         if version == 6:
-            return self.prefixes.find6(memory.addresses6(halves))
+            return self.prefixes.find6(memory.longs(halves), lambda which: memory.longs(halves[which] + 4))
         return self.prefixes.find4(memory.halves(halves), lambda which: memory.addresses4(halves[which]))
 
     def _numbers(self, dense: Any) -> Any:
@@ -884,7 +894,7 @@ def locate(memory: "Memory", link: int, starts: Any, sizes: Any, port: int) -> T
     sources[:, 0] = np.where(udp4, np.uint64(0), pair(shifted[0], shifted[1]))
     sources[:, 1] = np.where(udp4, (words[:, 6] << np.uint32(16) | words[:, 7] >> np.uint32(16)).astype("u8")
                              | np.uint64(0xFFFF << 32), pair(shifted[2], shifted[3]))
-    for place in np.flatnonzero(~(udp4 | udp6)).tolist():
+    for place in (~(udp4 | udp6)).nonzero()[0].tolist():
         first, last = int(starts[place]), int(starts[place] + sizes[place])
         frame = bytes(memory.view[first:last])
         found = capture.payload(link, frame, port)
@@ -893,7 +903,7 @@ def locate(memory: "Memory", link: int, starts: Any, sizes: Any, port: int) -> T
             offset = frame.index(found[1]) if found[1] else len(frame)
             begin[place], end[place] = first + offset, first + offset + len(found[1])
             sources[place] = np.frombuffer(found[0], ">u8")
-    which = np.flatnonzero(good)
+    which = good.nonzero()[0]
     return which, begin[which], (end - begin)[which], sources[which]
 
 
@@ -902,7 +912,7 @@ def _align(memory: "Memory", filled: int, starts: Any) -> Any:
     the block stands behind itself once more, as much further ahead.
     """
     shift = starts & 3
-    for each in np.flatnonzero(np.bincount(shift, minlength=4)[1:]).tolist():
+    for each in np.bincount(shift, minlength=4)[1:].nonzero()[0].tolist():
         first = (each + 1) * GATHER_BYTES
         memory.bytes[first:first + filled] = memory.bytes[each + 1:filled + each + 1]
     return starts - shift + shift * GATHER_BYTES

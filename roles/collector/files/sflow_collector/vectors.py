@@ -7,6 +7,7 @@ Needs numpy, from 1.13 (Ubuntu 18.04) to the newest.
 """
 
 import os
+import struct
 import sys
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -15,7 +16,8 @@ import numpy
 np: Any = numpy  # the types of its arrays differ from version to version
 
 PROBES = 8
-_EIGHT = np.arange(8)
+_FOUR = np.arange(4)
+_TWO_LONGS = struct.Struct(">QQ")
 
 
 class Memory:
@@ -48,9 +50,9 @@ class Memory:
         """The IPv4 addresses that begin at these halves."""
         return self.halves(halves).astype("u4") << np.uint32(16) | self.halves(halves, 1)
 
-    def addresses6(self, halves: Any) -> Any:
-        """The IPv6 addresses that begin at these halves: two columns of 64 bits, the upper ones first."""
-        return self._halves.take(halves[:, np.newaxis] + _EIGHT).view(">u8").T.astype("u8", "C")
+    def longs(self, halves: Any) -> Any:
+        """The numbers of 64 bits that begin at these halves."""
+        return self._halves.take(halves[:, np.newaxis] + _FOUR).view(">u8").ravel().astype("u8")
 
     def rows(self, offsets: Any, count: int) -> Any:
         """(len(offsets), count) words from any bytes on."""
@@ -106,21 +108,15 @@ class Index:
         return (total >> self.shift).astype("i8")
 
     def find(self, places: Any, same: Callable[..., Any]) -> Any:
-        """The row of every key, -1 where it is not known."""
-        rows = self.places[places].astype("i8") - 1
-        found = same(np.maximum(rows, 0), slice(None)) & (rows >= 0)
-        if found.all():
-            return rows
-        missing = np.flatnonzero(~found)
-        rows[missing] = np.where(rows[missing] < 0, -1, -2)
-        missing = missing[rows[missing] == -2]
+        """The row of every key, -1 where it is not known; an empty place has row -1, which is that of no key."""
+        rows = self.places.take(places).astype("i8") - 1
+        missing = (~same(rows, slice(None))).nonzero()[0]
         for step in range(1, PROBES):
+            missing = missing[rows[missing] >= 0]
             if not len(missing):
                 break
-            candidates = self.places[places[missing] + step].astype("i8") - 1
-            match = same(np.maximum(candidates, 0), missing) & (candidates >= 0)
-            rows[missing] = np.where(match, candidates, np.where(candidates < 0, -1, -2))
-            missing = missing[~match & (candidates >= 0)]
+            rows[missing] = candidates = self.places[places[missing] + step].astype("i8") - 1
+            missing = missing[~same(candidates, missing)]
         rows[missing] = -1
         return rows
 
@@ -191,10 +187,11 @@ class Prefixes:
             out[mixed] = self.groups4[np.searchsorted(self.starts4, whole(mixed), "right") - 1]
         return out
 
-    def find6(self, addresses: Any) -> Any:
-        """Groups of IPv6 addresses (two uint64 each, the upper halves first)."""
-        high, low = addresses
-        out = self.groups6[np.searchsorted(self.starts6, high, "right") - 1]
-        for place in np.flatnonzero(out < 0).tolist():
-            out[place] = self.groups.find(int(high[place]).to_bytes(8, "big") + int(low[place]).to_bytes(8, "big"))
+    def find6(self, upper: Any, lower: Callable[..., Any]) -> Any:
+        """Groups of IPv6 addresses by their upper 64 bits; lower(which) gives the others of some of them."""
+        out = self.groups6.take(self.starts6.searchsorted(upper, "right") - 1)
+        mixed = (out < 0).nonzero()[0]
+        if len(mixed):
+            out[mixed] = [self.groups.find(_TWO_LONGS.pack(*address))
+                          for address in zip(upper[mixed].tolist(), lower(mixed).tolist())]
         return out
