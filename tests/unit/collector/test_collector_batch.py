@@ -109,6 +109,28 @@ def test_loss_order_duplicates_and_restarts():
 
 
 @pytest.mark.parametrize("seed", range(6))
+def test_loss_in_large_steps(seed):
+    """Steps around the size of the window and of what is believed, some at the same uptime, and what comes late after them."""
+    choice, now, datagrams = random.Random(seed), T0, []
+    sequence, booted = [(1 << 32) - 3000] * 20, [T0 - 1000] * 20
+    for _number in range(6000):
+        now += choice.choice((0, 1, 1, 5))
+        agent = min(choice.randrange(40), 19)
+        if choice.random() < 0.002:
+            booted[agent] = now
+        if choice.random() < 0.1:
+            sequence[agent] += choice.choice((1, 1, 2, 5, 61, 62, 63, 64, 65, 1000, (1 << 20) - 2, (1 << 20) - 1, 1 << 20))
+        sequence[agent] += 1
+        back = choice.choice((1, 2, 60, 63, 64, 65)) if choice.random() < 0.02 else 0
+        datagrams.append((gen.datagram("192.0.2.%d" % agent, sequence[agent] - back & 0xFFFFFFFF, [],
+                                       uptime=now - booted[agent]), SOURCES[0], now))
+    trio = both(datagrams, batches=set(choice.sample(range(6000), 40)))
+    assert_equal(trio)
+    account = trio[1].account
+    assert all(account.sums(agent)["lost"] > 60 for agent in account.by_number)
+
+
+@pytest.mark.parametrize("seed", range(6))
 def test_polling_intervals_of_agents_that_restart(seed):
     """Restarts fall into the middle of a batch, with counter samples of the same data sources around them."""
     choice, now, datagrams = random.Random(seed), T0, []

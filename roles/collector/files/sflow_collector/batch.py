@@ -9,8 +9,8 @@ So the loop is turned inside out: every step of the decoding is done for all dat
  1. Headers. take() collects the words at the start of every datagram, one word of all of them at a time; comparisons on
     these columns find the bad ones. Datagrams start at multiples of four, so every place is a number of a word.
  2. Streams. A hash over (source, agent, sub-agent) leads to a row of the account; unknown keys take the way through
-    the account's dict. Sorted by row, the difference to the sequence number before is +1 nearly always; only streams
-    with another step go through Account.advance, datagram by datagram.
+    the account's dict. Sorted by row, the difference to the sequence number before is +1 nearly always, more where
+    datagrams were lost; only streams with another step go through Account.advance, datagram by datagram.
  3. Samples, in lockstep: step k looks at the k-th sample of every datagram that has one, checks that it ends inside
     the datagram, and moves on by its length. Datagrams stand sorted by their number of samples, so that those still in
     step are the first rows. What comes out is one position per sample, in order of arrival.
@@ -228,7 +228,11 @@ class _Batch:
         fresh = streams.running[firsts] == 0
         before[starts] = np.where(fresh, seen[starts] - np.uint32(1), streams.top[firsts])
         before_time[starts] = streams.last[firsts]
-        odd = (seen - before != 1) | (times - before_time > accounts.SHARED_MS)
+        step = seen - before
+        odd = step != 1
+        ahead = self._ahead(odd, step, rows, starts, uptimes)
+        odd[ahead] = False
+        odd |= times - before_time > accounts.SHARED_MS
         for row in firsts[streams.several[firsts] != 0].tolist():
             self.account.wake(self.account.by_number[streams.agent[row]])
         odd[starts] |= streams.several[firsts] != 0
@@ -236,12 +240,16 @@ class _Batch:
         usual = np.ones(len(starts), bool)
         if odd.any():
             usual = ~np.logical_or.reduceat(odd, starts)
-            self._advance(np.repeat(~usual, ends - starts + 1).nonzero()[0], rows, numbers, accepted)
+            unusual = np.repeat(~usual, ends - starts + 1)
+            ahead = ahead[~unusual[ahead]]
+            self._advance(unusual.nonzero()[0], rows, numbers, accepted)
         fresh = (fresh & usual).nonzero()[0]
         if len(fresh):
             which, first = firsts[fresh], seen[starts[fresh]]
             streams.running[which] = streams.window[which] = 1
             streams.first_sequence[which] = streams.window_top[which] = first
+        if len(ahead):
+            self._lose(rows[ahead], before[ahead], step[ahead])
         self.by_stream = numbers, starts, firsts
         which, last, size, count = firsts, ends, self._sums(self.lengths[numbers]), ends - starts + 1
         if not usual.all():
@@ -251,6 +259,32 @@ class _Batch:
         streams.bytes[which] += size
         keep = accepted[valid]
         self.accepted, self.accepted_rows = (valid, self.rows) if keep.all() else (valid[keep], self.rows[keep])
+
+    def _ahead(self, odd: Any, step: Any, rows: Any, starts: Any, uptimes: Any) -> Any:
+        """Which of the odd datagrams only say that some before them were lost, as far as these are few in a stream."""
+        which, streams = odd.nonzero()[0], self.decoder.streams
+        if not len(which):
+            return which
+        before = np.empty_like(uptimes)
+        before[1:] = uptimes[:-1]
+        before[starts] = streams.uptime[rows[starts]]
+        which = which[(step[which] - np.uint32(2) < sequence.MAX_GAP - 1) & (streams.has_before[rows[which]] == 0)
+                      & (uptimes[which] - before[which] <= 1 << 31)]
+        stream = starts.searchsorted(which, "right")
+        return which[np.bincount(stream, minlength=len(starts) + 1)[stream] <= FEW]
+
+    def _lose(self, rows: Any, before: Any, step: Any) -> None:
+        """What sequence.advance() does for steps forward: sorted by stream, one step of every stream at a time."""
+        streams = self.decoder.streams
+        while len(rows):
+            first = np.ones(len(rows), bool)
+            first[1:] = rows[1:] != rows[:-1]
+            row, forward = rows[first], step[first]
+            window = _shifted(streams.window[row], before[first] - streams.window_top[row], 1)
+            streams.window[row] = _shifted(window, forward, 0) | np.uint64(1)
+            streams.window_top[row] = before[first] + forward
+            streams.lost[row] += forward.astype("i8") - 1
+            rows, before, step = rows[~first], before[~first], step[~first]
 
     def _sums(self, values: Any) -> Any:
         """The sums per stream of values that stand sorted by stream."""
@@ -719,6 +753,13 @@ def _order(keys: Any, scratch: Any) -> Any:
     order = np.arange(len(keys))
     scratch[keys] = order
     return order if (scratch[keys] == order).all() else np.argsort(keys, kind="mergesort")
+
+
+def _shifted(bits: Any, by: Any, bit: int) -> Any:
+    """64 bits shifted to the left, with such bits behind them."""
+    fill = np.uint64(sequence.ALL * bit)
+    by, gone = np.minimum(by, 63).astype("u8"), by > 63
+    return np.where(gone, fill, bits << by | ~(np.uint64(sequence.ALL) << by) & fill)
 
 
 def _active(count: Any) -> List[int]:
