@@ -8,7 +8,7 @@ the very same bytes. The memory is mapped, not filled: rows that were never used
 """
 
 import mmap
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 SIZES = {"Q": 8, "q": 8, "d": 8, "I": 4, "i": 4, "H": 2, "B": 1}
 
@@ -41,8 +41,8 @@ class Table:
             view: Any = memoryview(buffer)
             setattr(self, name, view.cast(code))
 
-    def __getattr__(self, name: str) -> Any:  # for the type checker: the columns are set by their names
-        raise AttributeError(name)
+    if TYPE_CHECKING:  # the columns are set by their names; at run time this would slow down every look at one
+        def __getattr__(self, name: str) -> Any: ...
 
     def add(self) -> Optional[int]:
         """The number of a fresh row, all zero; None when the table is full."""
