@@ -20,6 +20,7 @@ PCAPNG = b"\x0a\x0d\x0d\x0a"
 LINKS: Dict[int, Optional[Tuple[int, int]]] = {1: (12, 14), 113: (14, 16), 276: (0, 20), 12: None, 14: None, 101: None, 228: None, 229: None}
 #: Ethernet type and first byte of IP, total length, fragment, protocol, source, target port, length of UDP.
 _IPV4_BEHIND_ETHERNET = struct.Struct(">12x3sxH2xHxB2x4s6xHH")
+Located = Tuple[int, bytes, bytes, int, int]
 
 
 class CaptureError(ValueError):
@@ -32,40 +33,25 @@ def datagrams(stream: Any, port: int = wire.PORT) -> Iterator[Tuple[int, bytes, 
         yield time_ms, source, data[begin:end]
 
 
-def located(stream: Any, port: Any = wire.PORT) -> Iterator[Any]:
+def located(stream: Any, port: int = wire.PORT) -> Iterator[Located]:
     """Yield (milliseconds, source address of 16 bytes, data, begin, end) of every datagram to the port.
 
     The payload lies in data between begin and end, and at least len(PAD) bytes follow it: what is decoded where it
-    lies need not be copied. The usual frame, IPv4 without options behind Ethernet, is recognised here.
+    lies need not be copied.
     """
-    usual = _IPV4_BEHIND_ETHERNET.unpack_from
-    for time_ms, link, data, begin, end in located_frames(stream):
-        if link == 1 and end - begin >= 42:
-            kind, total, fragment, protocol, address, to, length = usual(data, begin)
-            if (kind == b"\x08\x00\x45" and protocol == 17 and to == port and not fragment & 0x3FFF
-                    and 8 <= length == total - 20 <= end - begin - 34):
-                yield time_ms, wire.MAPPED + address, data, begin + 42, begin + 34 + length
-                continue
-        found = payload(link, data[begin:end], port)
-        if found is not None:
-            source, body = found
-            yield time_ms, source, body + PAD, 0, len(body)
-
-
-def frames(stream: Any) -> Iterator[Tuple[int, int, bytes]]:
-    """Yield (milliseconds, link type, frame) of a capture."""
-    for time_ms, link, data, begin, end in located_frames(stream):
-        yield time_ms, link, data[begin:end]
-
-
-def located_frames(stream: Any) -> Iterator[Tuple[int, int, bytes, int, int]]:
-    """Yield (milliseconds, link type, data, begin, end) of every frame; at least len(PAD) bytes follow it in data."""
     magic = stream.read(4)
     if magic == PCAPNG:
-        return _pcapng(stream)
+        return _pcapng(stream, port)
     if magic in MAGICS:
-        return _pcap(stream, *MAGICS[magic])
+        return _pcap(stream, port, *MAGICS[magic])
     raise CaptureError("neither pcap nor pcapng")
+
+
+def _copied(time_ms: int, link: int, frame: bytes, port: int) -> Iterator[Located]:
+    """The datagram of any frame."""
+    found = payload(link, frame, port)
+    if found is not None:
+        yield time_ms, found[0], found[1] + PAD, 0, len(found[1])
 
 
 def _exactly(stream: Any, size: int) -> Optional[bytes]:
@@ -73,12 +59,14 @@ def _exactly(stream: Any, size: int) -> Optional[bytes]:
     return data if len(data) == size else None
 
 
-def _pcap(stream: Any, order: str, unit: int) -> Iterator[Tuple[int, int, bytes, int, int]]:
+def _pcap(stream: Any, port: int, order: str, unit: int) -> Iterator[Located]:
+    """The datagrams of a pcap file. The usual frame, IPv4 without options behind Ethernet, is recognised here."""
     head = _exactly(stream, 20)
     if head is None:
         return
     link = struct.unpack(order + "HHiIII", head)[5] & 0xFFFF
-    unpack, per_unit = struct.Struct(order + "III").unpack_from, unit // 1000
+    unpack, usual = struct.Struct(order + "III").unpack_from, _IPV4_BEHIND_ETHERNET.unpack_from
+    shortest, per_unit = 42 if link == 1 else MAX_FRAME + 1, unit // 1000
     piece, data = head, b""
     while piece:
         piece = stream.read(PART)
@@ -92,12 +80,18 @@ def _pcap(stream: Any, order: str, unit: int) -> Iterator[Tuple[int, int, bytes,
             end = begin + size
             if end > limit:
                 break
-            yield seconds * 1000 + fraction // per_unit, link, data, begin, end
             position = end
+            if size >= shortest:
+                kind, total, fragment, protocol, address, to, length = usual(data, begin)
+                if (kind == b"\x08\x00\x45" and protocol == 17 and to == port and not fragment & 0x3FFF
+                        and 8 <= length == total - 20 <= size - 34):
+                    yield seconds * 1000 + fraction // per_unit, wire.MAPPED + address, data, begin + 42, begin + 34 + length
+                    continue
+            yield from _copied(seconds * 1000 + fraction // per_unit, link, data[begin:end], port)
         data = data[position:]
 
 
-def _pcapng(stream: Any) -> Iterator[Tuple[int, int, bytes, int, int]]:
+def _pcapng(stream: Any, port: int) -> Iterator[Located]:
     order = "<"
     interfaces: List[Tuple[int, int]] = []
     kind = PCAPNG
@@ -124,7 +118,7 @@ def _pcapng(stream: Any) -> Iterator[Tuple[int, int, bytes, int, int]]:
             number, high, low, captured = struct.unpack_from(order + "IIII", body)
             if number < len(interfaces) and captured <= len(body) - 20:
                 link, per_second = interfaces[number]
-                yield (high << 32 | low) * 1000 // per_second, link, body + PAD, 20, 20 + captured
+                yield from _copied((high << 32 | low) * 1000 // per_second, link, body[20:20 + captured], port)
         following = _exactly(stream, 4)
         if following is None:
             return

@@ -136,12 +136,12 @@ def replay(collector: Any, stream: Any, port: int, clock: "CaptureClock") -> Ite
     if hasattr(collector, "replay") and stream.seekable() and stream.peek(4)[:4] in capture.MAGICS:
         yield from collector.replay(capture.Blocks(stream), port, clock.set)
         return
-    now = -1
+    now, receive = -1, collector.receive_at
     for number, (time_ms, source, data, begin, end) in enumerate(capture.located(stream, port), 1):
         if time_ms > now:
             clock.set(time_ms)
             now = clock.now
-        collector.receive_at(data, begin, end, source, now)
+        receive(data, begin, end, source, now)
         if not number & 0xFFF:
             yield number
 
