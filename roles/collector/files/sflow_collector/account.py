@@ -156,10 +156,13 @@ class Account:
         """A counter sample of a data source; from start, the number of its records, to end."""
         self.streams.counters[row] += 1
         self.streams.last_counter[row] = now
-        point = self.point(agent, source)
-        if point is not None:
-            self.poll(point, number, now)
-            self.keep(agent, point, data, start, end, now)
+        point = agent.points.get(source)
+        if point is None:
+            point = self.point(agent, source)
+            if point is None:
+                return
+        self.poll(point, number, now)
+        self.keep(agent, point, data, start, end, now)
 
     def error(self, reason: str, source: bytes) -> None:
         """Count something that was wrong with a datagram, by reason and by source."""
@@ -333,13 +336,17 @@ class Account:
     def poll(self, point: int, number: int, now: int) -> None:
         """A counter sample of a data source arrived."""
         points = self.points
-        self.order("counter", point, number)
+        counted = points.counters[point]
+        if counted and number == points.counter_top[point] + 1:  # as order() would, which is a call more
+            points.counter_top[point] = number
+        else:
+            self.order("counter", point, number)
         before = points.last_counter[point]
         if before and now - before >= MIN_INTERVAL_MS:
             polls = points.polls[point]
             points.intervals[point * INTERVALS + polls % INTERVALS] = now - before
             points.polls[point] = polls + 1
-        points.counters[point] += 1
+        points.counters[point] = counted + 1
         points.last_counter[point] = now
 
     def keep(self, agent: "Agent", point: int, data: packet.Bytes, start: int, end: int, now: int) -> None:

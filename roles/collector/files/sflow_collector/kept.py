@@ -43,10 +43,13 @@ class KeptSamples:
             points.kept[point] = where
             points.kept_size[point] = points.kept_before[point] = 0
         half = points.kept_half[point] = points.kept_half[point] ^ 1
-        points.kept_before[point], points.kept_before_at[point] = points.kept_size[point], points.kept_at[point]
-        points.kept_size[point], points.kept_at[point] = size, now
-        begin, view = self._begin(where, half)
-        view[begin:begin + size] = data
+        points.kept_before[point] = points.kept_size[point]
+        points.kept_before_at[point] = points.kept_at[point]
+        points.kept_size[point] = size
+        points.kept_at[point] = now
+        number = where >> CLASS_SHIFT
+        begin = (((where & SLOT) - 1) * 2 + half) * SIZES[number]
+        self.arenas[number][begin:begin + size] = data
         return True
 
     def _take(self, size: int) -> int:
