@@ -204,8 +204,20 @@ def test_datagrams_that_lie_one_behind_another():
         reference.receive(each, len(each), SOURCES[0], T0 + number)
         fast.receive_at(data, begin, begin + len(each), SOURCES[0], T0 + number)
         begin += len(each)
+    fast.flush()
     assert picture(fast) == picture(reference)
     assert reference.account.errors["samples"] > 100 and fast._flows and fast._counters
+
+
+def test_an_ipv4_agent_that_is_spelled_as_ipv6():
+    """Both spellings of the agent address are one agent, and one stream."""
+    choice, numbers = random.Random(8), iter(range(1, 2000))
+    sample = gen.flow_sample([gen.raw_header(gen.frame("10.0.0.1", "10.0.0.2"))])
+    datagrams = [(gen.datagram(choice.choice(("192.0.2.1", "::ffff:192.0.2.1")), number, [sample[:8] + gen.words(
+        number) + sample[12:]], uptime=10 * number), SOURCES[0], T0 + 10 * number) for number in numbers]
+    trio = both(datagrams)
+    assert_equal(trio)
+    assert len(trio[2].account.agents) == 1
 
 
 def test_learning_is_bounded(monkeypatch):
@@ -218,7 +230,7 @@ def test_learning_is_bounded(monkeypatch):
     trio = both(datagrams)
     assert_equal(trio)
     assert trio[2]._learned == learned.BUDGET + 14 and 0 < len(trio[2]._flows) <= 50
-    assert max(len(forms) for _size, forms in trio[2]._flows.values()) <= learned.MAX_FORMS
+    assert max(map(len, trio[2]._flow_forms.values())) <= learned.MAX_FORMS
 
 
 def test_rates_and_data_sources_that_change():

@@ -13,7 +13,6 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from . import packet
 from .columns import SIZES, Table, columns
-from .groups import CACHE
 
 WINDOW_S = 10
 MAX_PAIRS = 16384  # pair keys in one second
@@ -33,7 +32,6 @@ class Traffic:
 
     def __init__(self, groups: Any, window_s: int = WINDOW_S) -> None:
         self.groups = groups
-        self.pairs: Dict[Any, Any] = {}  # source and target address in one -> pair key without the class, for those asked for lately
         self.window_s = window_s
         self.seconds: Dict[Any, Any] = {}  # second -> {pair key: [frames, bytes]}
         self.current: Optional[int] = None
@@ -46,7 +44,6 @@ class Traffic:
     def regroup(self, groups: Any) -> None:
         """Take other groups: what was counted under the old numbers is forgotten."""
         self.groups = groups
-        self.pairs.clear()
         self.clear()
 
     def clear(self) -> None:
@@ -99,16 +96,6 @@ class Traffic:
         self.tally(self.second(now), key, rate, rate * sampled.frame_length)
         self.remember(now, key, sampled.protocol, sampled.version, rate, rate * sampled.frame_length, sampled.source,
                       sampled.target)
-
-    def pair(self, addresses: Any) -> Any:
-        """The pair key, without class and version, of a source and a target address in one piece of 8 or 32 bytes."""
-        key = self.pairs.get(addresses)
-        if key is None:
-            if len(self.pairs) >= CACHE:
-                self.pairs.clear()
-            half, find = len(addresses) // 2, self.groups.find
-            key = self.pairs[addresses] = pair_key(find(addresses[:half]), find(addresses[half:]), 0, 0)
-        return key
 
     def remember(self, now: int, key: int, protocol: int, version: int, frames: int, size: int, source: bytes,
                  target: bytes) -> None:

@@ -38,7 +38,6 @@ class WorkerFailed(OSError):
 
 def picture(collector: Any, with_samples: bool) -> Dict[str, Dict[str, Any]]:
     """What a worker knows, as plain values."""
-    collector.flush()
     account = collector.account
     return {
         "account": state.to_plain(account), "errors": account.errors, "error_sources": account.error_sources,
@@ -78,6 +77,7 @@ def run_worker(settings: Any, sock: "socket.socket", pipe: "socket.socket", plai
             if not asked:
                 return
             schedule.now()
+            collector.flush()  # here, since the child shares the columns of figures
             collector.udp["kernel_drops"] = udp.kernel_drops(sock)
             usage = core.usage()
             if not os.fork():
@@ -86,6 +86,7 @@ def run_worker(settings: Any, sock: "socket.socket", pipe: "socket.socket", plai
         if time.monotonic() - groups_at > 1:
             groups_at = time.monotonic()
             collector.poll_groups()
+            collector.flush()
             collector.account.roll(collector.clock())
             gc.collect(1)
 
