@@ -379,7 +379,7 @@ class _Batch:
         new[1:] = ((first[1:] != first[:-1]) | (second[1:] != second[:-1]) | (self.of[1:] != self.of[:-1])
                    | (tags[1:] != tags[:-1]) | (kind[1:] != kind[:-1]))
         begin = new.nonzero()[0]
-        first, second, expanded = first[begin], second[begin], self.expanded[begin]
+        first, second, expanded = first.take(begin), second.take(begin), self.expanded.take(begin)
         source = np.where(expanded, pair(first, second), pair(first >> np.uint32(24), first & np.uint32(0xFFFFFF)))
         self.run_kind, self.run_size = kind[begin], np.diff(np.append(begin, len(at)))
         self.run_point = self._find_points(self.of[begin], source)
@@ -419,7 +419,7 @@ class _Batch:
 
     def _walk_records(self, which: Any, kinds: Any) -> Any:
         """Walk the records of samples; where the first packet record of each is, -1 without."""
-        words, position, end = self.memory.words, self.body[which], self.end[which]
+        words, position, end = self.memory.words, self.body.take(which), self.end.take(which)
         count, left = words(position - 1), np.arange(len(which))
         packet_at = np.full(len(which), -1, "i8")
         unknown = []
@@ -467,10 +467,10 @@ class _Batch:
 
     def _packets(self, at: Any) -> None:
         """Add the sampled packets of the flow samples that have one to the traffic; at: where their records are."""
-        memory, words, rate, of = self.memory, self.memory.words, self.rate, self.of[self.flows]
+        memory, words, rate, of = self.memory, self.memory.words, self.rate, self.of.take(self.flows)
         have = (at >= 0).nonzero()[0]
         if len(have) < len(at):
-            at, rate, of = at[have], rate[have], of[have]
+            at, rate, of = at.take(have), rate.take(have), of.take(have)
         if not len(at):
             return
         # Raw headers first, then 0:3 and 0:4. The word in the middle of an Ethernet frame has its type and the first
@@ -499,8 +499,9 @@ class _Batch:
             tagged = tagged[_tagged(inner)]
         four = ((middle - np.uint32(0x08004500) < 0x0B00) & (there >= 20)).nonzero()[0]
         six = ((middle - np.uint32(0x86DD6000) < 0x1000) & (there >= 40)).nonzero()[0]
-        found = [(four, 4, memory.halves(ip[four], 4) & np.uint16(0xFF), ip[four] + 6, ip[four] + 8),
-                 (six, 6, self._protocols6(ip[six], there[six]), ip[six] + 4, ip[six] + 12)]
+        ip4, ip6 = ip.take(four), ip.take(six)
+        found = [(four, 4, memory.halves(ip4, 4) & np.uint16(0xFF), ip4 + 6, ip4 + 8),
+                 (six, 6, self._protocols6(ip6, there[six]), ip6 + 4, ip6 + 12)]
         if not ethernet.all():
             for kind, version, wide in (3, 4, 2), (4, 6, 8):  # wide: halves of an address
                 which = ((tag == kind) & (size >= 16 + 4 * wide)).nonzero()[0]
@@ -560,7 +561,7 @@ class _Batch:
     def _flow_points(self) -> None:
         """Sampling rate, pool, drops and sequence of the data sources of flow samples."""
         account, points, which = self.account, self.decoder.points, self.flows
-        number, place = self.sent[which], self.at[which] + 4 + self.expanded[which]  # of rate, pool and drops
+        number, place = self.sent.take(which), (self.at + 4 + self.expanded).take(which)  # of rate, pool and drops
         self.rate = rate = self.memory.words(place)
         # What is unusual within a run of samples of one data source; how runs begin comes below.
         odd = np.zeros(len(which), bool)
@@ -609,22 +610,36 @@ class _Batch:
 
     def _counter_points(self) -> None:
         """Polling intervals of the data sources of counter samples; the samples that shall be kept."""
-        points = self.decoder.points
-        which, point = self.counters, self._points_of(_COUNTER)
-        known = point >= 0
-        if not known.all():
-            which, point = which[known], point[known]
-        number = self.sent[which]
+        points, which, point = self.decoder.points, self.counters, self._points_of(_COUNTER)
+        apart = point < 0
+        if self.restarts:
+            apart |= np.isin(points.agent[point], [agent.number for _number, agent in self.restarts])
+        if apart.any():
+            for place, row in zip(which[apart].tolist(), point[apart].tolist()):
+                if row >= 0:
+                    self._counter_sample(place, row)
+            which, point = which[~apart], point[~apart]
+        # First the first sample of every data source, then the second ones, and so on: hardly any has a second.
         order = _order(point, self.decoder.point_scratch)
+        which, point = which[order], point[order]
+        for _unused in range(FEW):
+            first = np.ones(len(point), bool)
+            first[1:] = point[1:] != point[:-1]
+            if first.all():
+                self._count_samples(which, point)
+                return
+            self._count_samples(which[first], point[first])
+            which, point = which[~first], point[~first]
+        for place, row in zip(which.tolist(), point.tolist()):
+            self._counter_sample(place, row)
+
+    def _count_samples(self, which: Any, point: Any) -> None:
+        """Counter samples of different data sources."""
+        points = self.decoder.points
+        number = self.sent[which]
         first = points.counters[point] == 0
         before = points.last_counter[point]
         odd = ~first & (number - points.counter_top[point] - np.uint32(1) >= np.uint32(sequence.MAX_GAP))
-        same = point[order[1:]] == point[order[:-1]]
-        if same.any():
-            odd[order[1:]] |= same
-            odd[order[:-1]] |= same
-        if self.restarts:
-            odd |= np.isin(points.agent[point], [agent.number for _number, agent in self.restarts])
         if odd.any():
             for place, row in zip(which[odd].tolist(), point[odd].tolist()):
                 self._counter_sample(place, row)
@@ -752,7 +767,11 @@ def _order(keys: Any, scratch: Any) -> Any:
     """A stable order by row number; as they are when none comes twice, which a column of that table tells quickly."""
     order = np.arange(len(keys))
     scratch[keys] = order
-    return order if (scratch[keys] == order).all() else np.argsort(keys, kind="mergesort")
+    if (scratch[keys] == order).all():
+        return order
+    if keys.max() < 1 << 16:
+        keys = keys.astype("u2")  # which is sorted several times faster
+    return keys.argsort(kind="mergesort")
 
 
 def _shifted(bits: Any, by: Any, bit: int) -> Any:
@@ -826,7 +845,7 @@ class Pairs:
         if not taken:
             return
         taken, numbers = np.concatenate(taken), self._numbers(np.concatenate(dense))
-        frames, size = frames[taken], size[taken]
+        frames, size = frames.take(taken), size.take(taken)
         earliest, latest = int(times[0]) // 1000, int(times[-1]) // 1000
         if earliest == latest:
             self._sum(latest, numbers, frames, size)

@@ -38,12 +38,12 @@ class Memory:
 
     def words(self, places: Any, ahead: int = 0) -> Any:
         """The words at these places or so many ahead of them, in the byte order of this machine."""
-        out = self._words[ahead:].take(places)
+        out = self._words[ahead:].take(places, mode="clip")
         return out.byteswap(True) if sys.byteorder == "little" else out
 
     def halves(self, places: Any, ahead: int = 0) -> Any:
         """The halves at these places or so many ahead of them."""
-        out = self._halves[ahead:].take(places)
+        out = self._halves[ahead:].take(places, mode="clip")
         return out.byteswap(True) if sys.byteorder == "little" else out
 
     def addresses4(self, halves: Any) -> Any:
