@@ -5,8 +5,9 @@
 
 Every datagram has a slot of 2112 bytes (not a power of two, whose multiples would fall into the same cache sets) and
 a spill area for the rest of a longer one, which is mapped but not touched as long as nothing long arrives. The kernel
-writes the time of arrival beside it, so that datagrams may wait in the socket without growing younger. The arrays of
-the kernel interface (struct mmsghdr, struct iovec, control messages) are numpy arrays.
+writes the time of arrival beside it, so that datagrams may wait in the socket without growing younger; where many
+arrive, beside every sixteenth, and those in between take its time. The arrays of the kernel interface (struct mmsghdr,
+struct iovec, control messages) are numpy arrays.
 """
 
 import ctypes
@@ -31,6 +32,7 @@ MANY_SLOTS = 8192  # and one for buffers of this size, which costs less per data
 LARGE_BUFFER = 32 << 20
 SLOT = 2112
 SPILL = MAX_DATAGRAM - SLOT
+STAMPED, STAMPED_EVERY = 512, 16  # slots at the beginning that all have a time of arrival, and how many of the others do
 NAME, CONTROL = 28, 64  # bytes for a sockaddr_in6, and for the time of arrival
 SO_TIMESTAMPNS = 35
 MADV_DONTNEED = 4
@@ -60,20 +62,23 @@ class BatchReceiver:
         self.pace = Pace(sock, 1.0)
         self.memory = Memory(slots * SLOT)
         self.starts = np.arange(slots, dtype="i8") * SLOT
-        self._spill = mmap.mmap(-1, slots * SPILL)
+        self._spill = mmap.mmap(-1, slots * SPILL, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        number = np.arange(slots, dtype="u8")
+        stamped = (number < STAMPED) | (number % STAMPED_EVERY == 0)
+        self._stamp_of = stamped.cumsum() - 1  # slot -> the row of control that has its time
         self._names = np.zeros((slots, NAME), "u1")
-        self._control = np.zeros((slots, CONTROL), "u1")
+        self._control = np.zeros((int(stamped.sum()), CONTROL), "u1")
+        self._control_sizes = np.where(stamped, CONTROL, 0).astype("u8")
         self._vectors = np.zeros((slots, 2, 2), "u8")
         self._headers = np.zeros(slots, _HEADER)
         spill = ctypes.addressof(ctypes.c_char.from_buffer(self._spill))
         self._vectors[:, 0, 0] = self.memory.bytes.ctypes.data + self.starts.astype("u8")
         self._vectors[:, 0, 1] = SLOT
-        self._vectors[:, 1, 0] = spill + np.arange(slots, dtype="u8") * np.uint64(SPILL)
+        self._vectors[:, 1, 0] = spill + number * np.uint64(SPILL)
         self._vectors[:, 1, 1] = SPILL
-        number = np.arange(slots, dtype="u8")
-        for name, array, size in (("name", self._names, NAME), ("control", self._control, CONTROL),
-                                  ("vectors", self._vectors, 32)):
-            self._headers[name] = array.ctypes.data + number * np.uint64(size)
+        for name, array, size, row in (("name", self._names, NAME, number), ("vectors", self._vectors, 32, number),
+                                       ("control", self._control, CONTROL, self._stamp_of.astype("u8"))):
+            self._headers[name] = array.ctypes.data + row * np.uint64(size)
         self._headers["vector_count"] = 2
         libc = ctypes.CDLL(None, use_errno=True)
         self._recvmmsg, self._madvise = libc.recvmmsg, libc.madvise
@@ -93,7 +98,7 @@ class BatchReceiver:
     def _receive(self) -> int:
         headers = self._headers
         headers["name_size"] = NAME
-        headers["control_size"] = CONTROL
+        headers["control_size"] = self._control_sizes
         while True:
             count = self._recvmmsg(self.sock.fileno(), self._address, self.slots, socket.MSG_DONTWAIT, None)
             if count >= 0:
@@ -152,9 +157,10 @@ class BatchReceiver:
     def _times(self, count: int) -> Any:
         """When the datagrams arrived, by our clock: it may differ from the kernel's after that was set."""
         now = self.core.clock()
-        control = self._control[:count]
+        stamp_of = self._stamp_of[:count]
+        control = self._control[:stamp_of[-1] + 1]
         words, there = control.view("i8"), control.view("i4")[:, 3] == SO_TIMESTAMPNS
         arrived = words[:, 2] * 1000 + words[:, 3] // 1000000 + (now - int(time.time() * 1000))
         if not there.all():
             arrived[~there] = now
-        return np.maximum.accumulate(np.minimum(np.maximum(arrived, now - 60000), now))
+        return np.maximum.accumulate(np.minimum(np.maximum(arrived, now - 60000), now)).take(stamp_of)

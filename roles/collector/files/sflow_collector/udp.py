@@ -147,19 +147,23 @@ class Pace:
     """How long to leave the socket alone, so that a wake-up finds more than one datagram.
 
     Little arrives: datagrams wait in the socket until a quarter of its buffer is full (looked at every few
-    milliseconds) or longest seconds have passed. Nothing arrives: the loop sleeps until something does.
+    milliseconds, more often where much arrives) or longest seconds have passed. Nothing arrives: the loop sleeps until
+    something does.
     """
 
     def __init__(self, sock: "socket.socket", longest: float) -> None:
         self.sock = sock
         self.longest = longest
         self.full = buffer_size(sock) // 4
-        self.step = min(0.05, max(0.002, 3 * self.full / float(TRUESIZE * BURST_RATE)))  # which the rest takes to fill
+        self.step = self._step = min(0.05, max(0.002, 3 * self.full / float(TRUESIZE * BURST_RATE)))  # the rest fills in it
         self._waited_since = 0.0
 
     def after(self, count: int, more: bool) -> Optional[float]:
         """After a drain that took count datagrams: seconds to leave the socket alone, None to wait for the next one."""
-        self._waited_since = time.monotonic()
+        now = time.monotonic()
+        if count:  # at this rate a quarter of the buffer does not fill sooner
+            self.step = min(self._step, max(0.002, self.full * (now - self._waited_since) / float(TRUESIZE * count)))
+        self._waited_since = now
         if more:
             return 0.0
         return self.step if count else None
@@ -244,9 +248,9 @@ def receiver(sock: "socket.socket", core: Any, allow: "AllowList") -> Any:
         try:
             from . import mmsg
             problem = mmsg.available()
+            if problem is None:
+                return mmsg.BatchReceiver(sock, core, allow)
         except (ImportError, MemoryError, OSError) as error:  # ctypes is absent, or forbidden by a sandbox
             problem = "ctypes cannot be used: %s" % error
-        if problem is None:
-            return mmsg.BatchReceiver(sock, core, allow)
         core.decoder_reason += ", received one by one: %s" % problem
     return Receiver(sock, core, allow)
