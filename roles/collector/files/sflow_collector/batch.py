@@ -725,11 +725,14 @@ class _Batch:
         return which[others]
 
     def _learn(self, body: int, key: int) -> Optional[Tuple[Any, Any, List[int]]]:
-        """(where the tags and lengths of its records stand, these, tags of unknown records) of a counter sample without error."""
-        found, unknown = [], []
+        """(where the tags and lengths of its records stand, these, tags of unknown records) of a counter sample without
+        error, and without so many records that comparing all of them at once would take too much memory.
+        """
+        found: List[int] = []
+        unknown: List[int] = []
         end, count = body + (key >> 32), key & 0xFFFFFFFF
         for tag, first, _last in wire.records(self.memory.view, 4 * body, 4 * end, count):
-            if tag is None:
+            if tag is None or len(found) >= 2 * LOCKSTEP:
                 return None
             found += [first // 4 - 2 - body, first // 4 - 1 - body]
             if tag not in wire.KNOWN_COUNTER_RECORDS:
