@@ -61,11 +61,12 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def account(arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        hostvars = variables.get("hostvars") or {}
         groups = variables.get("groups") or {}
         asked = [
             agent["name"] for result in arguments["results"] for agent in (result.get("item") or {}).get("agents") or []
         ]
+        agents = groups.get("sflow_agents", [])
+        hostvars = _proof.variables_of(variables.get("hostvars") or {}, [*asked, *arguments["hosts"], *agents])
         alive = set(variables.get("ansible_play_hosts") or ())
         outcomes = {
             name: _proof.outcome_of(hostvars[name], name in alive)
@@ -74,6 +75,6 @@ class ActionModule(ActionBase):
         }
         account = _proof.merge(arguments["results"], arguments["hosts"], outcomes)
         if account["unexpected"]:
-            fleet = ((name, hostvars[name]) for name in groups.get("sflow_agents", []))
+            fleet = ((name, hostvars[name]) for name in agents)
             account["unexpected"] = _proof.strangers(account["unexpected"], fleet)
         return account

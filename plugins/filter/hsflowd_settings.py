@@ -156,10 +156,16 @@ def hsflowd_cached(source: Mapping[str, str], directory: str) -> str:
     return os.path.join(os.path.expanduser(str(directory)), key, source["asset"])
 
 
+def hsflowd_package_due(host: Mapping[str, Any], version: str | None) -> bool:
+    """Whether a host needs the file of a package: another version is there, or an interrupted run may have left half of this one."""
+    package, before = host.get("package") or {}, host.get("pending_version")
+    return not package.get("installed") or package.get("version") != version or (before is not None and before != version)
+
+
 def hsflowd_downloads(hostvars: Hostvars, hosts: Iterable[str], directory: str) -> list[dict[str, str]]:
     """What the controller has to download for these hosts, each package once: [{url, dest, sha256, host}].
 
-    The host is the one in whose name it is downloaded, the first that needs it.
+    The host is the one in whose name it is downloaded, the first that needs it and will not be refused.
     """
     found: dict[str, dict[str, str]] = {}
     for name in hosts:
@@ -167,11 +173,9 @@ def hsflowd_downloads(hostvars: Hostvars, hosts: Iterable[str], directory: str) 
         info = values.get("__hsflowd_info") or {}
         plan = info.get("plan") or {}
         source = plan.get("source") or {}
-        package = info.get("package") or {}
-        if not source.get("url") or source["url"].startswith("file://"):
+        if plan.get("problems") or not source.get("url") or source["url"].startswith("file://"):
             continue
-        # After an interrupted run the package is installed again.
-        if info.get("pending") or not (package.get("installed") and package.get("version") == plan.get("version")):
+        if hsflowd_package_due(info, plan.get("version")):
             dest = hsflowd_cached(source, directory)
             one = {"url": source["url"], "dest": dest, "sha256": source["sha256"], "host": str(name)}
             found.setdefault(source["url"], one)
@@ -195,6 +199,7 @@ class FilterModule:
             "hsflowd_due": hsflowd_due,
             "hsflowd_group_collectors": hsflowd_group_collectors,
             "hsflowd_shared_addresses": hsflowd_shared_addresses,
+            "hsflowd_package_due": hsflowd_package_due,
             "hsflowd_downloads": hsflowd_downloads,
             "hsflowd_cached": hsflowd_cached,
             "hsflowd_remains": hsflowd_remains,

@@ -62,7 +62,8 @@ def sflow_hosts(hostvars: Mapping[str, Any], hosts: Iterable[str], which: str) -
     if which not in _proof.PICKS:
         raise AnsibleFilterError(f"sflow_hosts: {which!r} is none of {', '.join(_proof.PICKS)}.")
     # A check of the syntax knows no variables of hosts.
-    return [name for name in hosts if name in hostvars and _proof.PICKS[which](name, hostvars[name])]
+    known = _proof.variables_of(hostvars, hosts)
+    return [name for name, variables in known.items() if _proof.PICKS[which](name, variables)]
 
 
 class FilterModule:

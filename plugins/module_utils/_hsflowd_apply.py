@@ -146,16 +146,6 @@ def snapshot() -> Dict[str, Any]:
     }
 
 
-def recorded() -> Optional[Dict[str, Any]]:
-    """The record of an interrupted run, or None."""
-    data = host.read(host.PENDING)
-    try:
-        found = json.loads((data or b"").decode("utf-8"))
-        return found if isinstance(found, dict) and "version" in found and "config" in found else None
-    except ValueError:
-        return None
-
-
 class Transaction:
     def __init__(self, parameters: Dict[str, Any], execute: Callable[..., Any] = run, clock: Any = time.time,
                  sleep: Callable[..., Any] = time.sleep) -> None:
@@ -178,7 +168,7 @@ class Transaction:
         package = host.package()[0]
         installed = package["version"] if package["installed"] else None
         # An interrupted run may have left half a package, or no copy of it for the way back from the next one.
-        interrupted = recorded()
+        interrupted = host.recorded()
         again = interrupted is not None and interrupted["version"] != p["package_version"]
         self.version_before = interrupted["version"] if interrupted else installed
         self.package_due = bool(p["package_manage"]) and (installed != p["package_version"] or again)
@@ -224,7 +214,7 @@ class Transaction:
     def apply(self) -> Dict[str, Any]:
         p = self.p
         try:
-            self.before = recorded()
+            self.before = host.recorded()
             if self.before is None:
                 self.before = snapshot()
             else:
@@ -567,7 +557,7 @@ class Transaction:
 
     def go_back(self, new_host: Any) -> Any:
         """Undoes a change that came into effect here, but whose telemetry did not arrive."""
-        self.before = recorded()
+        self.before = host.recorded()
         if self.before is None:
             raise Failed("there is no record of the state before, so nothing was changed")
         if self.before["version"] is None and new_host == "stop":

@@ -8,6 +8,7 @@ import fcntl
 import glob
 import hashlib
 import ipaddress
+import json
 import os
 import platform
 import re
@@ -517,6 +518,16 @@ def uplink_address(found: List[Dict[str, Any]]) -> Optional[str]:
     return None
 
 
+def recorded() -> Optional[Dict[str, Any]]:
+    """The record of an interrupted run: what was there before it; None without one that can be read."""
+    data = read(PENDING)
+    try:
+        found = json.loads((data or b"").decode("utf-8"))
+        return found if isinstance(found, dict) and "version" in found and "config" in found else None
+    except ValueError:
+        return None
+
+
 def observe() -> Any:
     """Everything that the role decides by."""
     release = parse_os_release(text("/etc/os-release") or text("/usr/lib/os-release"))
@@ -532,6 +543,7 @@ def observe() -> Any:
     for interface in found:
         del interface["own_addresses"], interface["metric"]
     drop_ins = {os.path.basename(p): digest(read(p)) for p in sorted(glob.glob(DROP_INS + "/*.conf"))}
+    record = recorded()
     return {
         "platform": platform_of(release),
         "distribution": release.get("ID"),
@@ -554,6 +566,7 @@ def observe() -> Any:
         "uplinks": named,
         "uplink_address": address,
         "pending": os.path.exists(PENDING),
+        "pending_version": (record["version"] or "") if record else None,
         "leftovers": leftovers(),
     }
 

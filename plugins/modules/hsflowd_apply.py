@@ -317,7 +317,7 @@ def main() -> None:
                 engine.settle()
             module.exit_json(changed=False, changes=[])
         if p["state"] == "previous":
-            if engine.recorded() is None:
+            if host.recorded() is None:
                 raise engine.Failed("there is no record of the state before, so nothing was changed")
             left = "" if module.check_mode else transaction.go_back(p["new_host"])
             module.exit_json(changed=True, changes=["previous"], left=left, observed=host.observe())

@@ -173,6 +173,13 @@ pending:
   returned: always
   type: bool
   sample: false
+pending_version:
+  description:
+    - The version of the package before that run, empty if there was none. V(none) where no run was interrupted, or its record
+      cannot be read.
+  returned: always
+  type: str
+  sample: 2.0.53-1
 leftovers:
   description: Files of the role besides the configuration and the drop-ins.
   returned: always

@@ -10,9 +10,10 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import addresses_of, canonical_address
 from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd import nothing_tapped
 from ansible_collections.netviz.sflow.plugins.module_utils._verdicts import (
@@ -31,6 +32,32 @@ Record = Mapping[str, Any]
 UNASKED = "not asked"
 
 
+class Variables(Mapping[str, Any]):
+    """The variables of a host. One that cannot be worked out is as if it were not set.
+
+    Newer releases of ansible-core raise where one is read. Nothing of a host that nobody may have asked about shall end a proof.
+    """
+
+    def __init__(self, variables: Record) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._variables[name]
+        except AnsibleError as error:
+            raise KeyError(name) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+
+def variables_of(hostvars: Mapping[str, Record], names: Iterable[str]) -> dict[str, Record]:
+    return {name: Variables(hostvars[name]) for name in names if name in hostvars}
+
+
 # -- questions ----------------------------------------------------------------------------------------------------------
 
 
@@ -47,6 +74,7 @@ def questions(
     A host is asked about at the collector that it sends to; the viewer is asked only where there is no collector.
     """
     points: list[dict[str, Any]]
+    hostvars = variables_of(hostvars, [*hosts, *collectors, *viewers])
     if url:
         points = [
             {"host": ask_from, "url": [url] if isinstance(url, str) else list(url), "addresses": set(), "ports": set()}
@@ -187,6 +215,8 @@ def _with_firewall(sampling: int, probability: Any) -> int | None:
 
 def burst_address(hostvars: Mapping[str, Record], name: str, collectors: Iterable[str], agents: Iterable[str]) -> str:
     """Where a host sends packets to so that they leave through an interface that its agent samples."""
+    collectors, agents = list(collectors), list(agents)
+    hostvars = variables_of(hostvars, [*collectors, *agents])
     for other in collectors:
         if other != name:
             record = hostvars[other]
@@ -231,6 +261,14 @@ def _lost(variables: Record, name: str) -> str:
     return said[len(TASK_FAILED):] if said.startswith(TASK_FAILED) else said
 
 
+def _did_not_stand(variables: Record) -> str:
+    """What went wrong when the host was told that its change stands; empty if nothing did."""
+    result = variables.get("__sflow_stands")
+    if not isinstance(result, Mapping) or result.get("skipped") or result.get("unreachable"):
+        return ""
+    return _clean(result.get("msg") or "").rstrip(".")
+
+
 def _dropped(_name: str, variables: Record) -> bool:
     """Whether a rollout goes on without the host."""
     registered = ("__hsflowd_info", "__hsflowd_change", "__sflow_stands")
@@ -238,6 +276,7 @@ def _dropped(_name: str, variables: Record) -> bool:
         variables.get("__sflow_error")
         or variables.get("__sflow_unproved")
         or any(_lost(variables, name) for name in registered)
+        or _did_not_stand(variables)
     )
 
 
@@ -345,6 +384,9 @@ def outcome_of(variables: Record, alive: bool) -> dict[str, Any]:
         found.update(outcome="left out", note="This run could not reach or prepare it, see above.")
     elif error:
         found.update(outcome="failed", note=_clean(error))
+    elif _did_not_stand(variables):
+        note = f"The change is proved, and the host could not be told so ({_did_not_stand(variables)}); the next run proves it again."
+        found.update(outcome="failed", note=note)
     elif unproved and changes:
         found.update(_taken_back(variables.get("__sflow_back"), str(unproved)))
     elif changes:

@@ -67,7 +67,7 @@ FINISHED = {
     "libraries": ["libpcap.so.0.8", "libnfnetlink.so.0", "libdbus-1.so.3", "libuuid.so.1", "libcrypto.so.3"],
     "interfaces": [{"name": "eth0", "ifindex": 2, "speed_mbps": 1000, "kind": "physical", "up": True, "addresses": ["192.0.2.1/24"],
                     "default_route": True, "lower": []}],
-    "uplinks": ["eth0"], "uplink_address": "192.0.2.1", "pending": False, "leftovers": [],
+    "uplinks": ["eth0"], "uplink_address": "192.0.2.1", "pending": False, "pending_version": None, "leftovers": [],
 }  # fmt: skip
 
 

@@ -39,6 +39,7 @@ def host(platform="debian12", interfaces=None, **more):
         "uplinks": ["eth0"],
         "uplink_address": "192.0.2.20",
         "pending": False,
+        "pending_version": None,
         "leftovers": [],
     }
     seen.update(more)

@@ -169,11 +169,14 @@ def test_shared_addresses():
 def test_each_package_is_downloaded_once(variables):
     variables["hsflowd_release_url"] = "https://mirror.example.com/h"
     hostvars = {}
-    for name, platform in (("a", "debian12"), ("b", "debian12"), ("c", "ubuntu18"), ("done", "ubuntu20")):
+    hosts = ("odd", "debian12"), ("a", "debian12"), ("b", "debian12"), ("c", "ubuntu18"), ("done", "ubuntu20")
+    for name, platform in hosts:
         seen = host(platform=platform)
         if name == "done":
             seen["package"] = {"installed": True, "version": "2.0.53-1"}
-        hostvars[name] = {"__hsflowd_info": dict(seen, plan=settings.settle(variables, seen))}
+        plan = settings.settle(dict(variables, hsflowd_agent="eth9") if name == "odd" else variables, seen)
+        assert bool(plan["problems"]) == (name == "odd")  # it will be refused before it could download anything
+        hostvars[name] = {"__hsflowd_info": dict(seen, plan=plan)}
     found = filters.hsflowd_downloads(hostvars, list(hostvars), "/cache")
     assert [f["url"].rsplit("/", 1)[1] for f in found] == [
         "hsflowd-debian12_2.0.53-1_amd64.deb",
@@ -184,6 +187,19 @@ def test_each_package_is_downloaded_once(variables):
     # Two mirrors may have different files of one name.
     one, other = ({"url": "https://%s/x.deb" % mirror, "asset": "x.deb"} for mirror in "ab")
     assert filters.hsflowd_cached(one, "/c") != filters.hsflowd_cached(other, "/c")
+
+
+@pytest.mark.parametrize("installed, before, due", [
+    (None, None, True),
+    ("2.0.53-1", None, False),
+    ("2.0.52-1", None, True),
+    ("2.0.53-1", "2.0.53-1", False),  # a run was interrupted that changed the configuration only
+    ("2.0.53-1", "2.0.52-1", True),  # one that installed the package may have left half of it
+    ("2.0.53-1", "", True),
+])
+def test_which_hosts_need_the_file_of_the_package(installed, before, due):
+    seen = {"package": {"installed": installed is not None, "version": installed}, "pending_version": before}
+    assert filters.hsflowd_package_due(seen, "2.0.53-1") is due
 
 
 @pytest.mark.parametrize(

@@ -32,14 +32,15 @@ def fleet(tmp_path_factory):
     answer.write_text(json.dumps(bench_fleet.FINISHED))
     common = bench_fleet.variables(answer, f"http://127.0.0.1:{server.server_address[1]}")
 
-    def run(book, hosts=None, *arguments):
+    def run(book, hosts=None, *arguments, others=None, **settings):
         members = {
             name: {"instant_address": bench_fleet.address(n), "ansible_host": bench_fleet.address(n), **(hosts or {}).get(name, {})}
             for n, name in enumerate(HOSTS)
         }
-        (directory / "hosts.json").write_text(json.dumps({"sflow_agents": {"hosts": members, "vars": common}}))
+        groups = {"sflow_agents": {"hosts": members, "vars": common}, **(others or {})}
+        (directory / "hosts.json").write_text(json.dumps(groups))
         command = [PLAYBOOK, "-i", str(directory / "hosts.json"), str(book), *arguments]
-        environment = {**bench_fleet.ENVIRONMENT, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_LOCAL_TEMP": str(directory / "tmp")}
+        environment = {**bench_fleet.ENVIRONMENT, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"), **settings}
         done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=REPO)
         report = json.loads(done.stdout[done.stdout.index("{\n") :])
         plays = collections.defaultdict(list)  # a play with batches comes several times
@@ -74,13 +75,44 @@ def test_a_host_that_needs_nothing_costs_one_task(fleet):
     assert len(tasks_of(run, "host0")) == 4  # the last one is skipped
 
 
-@pytest.mark.parametrize("book", ["site", "verify", "prove", "remove"])
+@pytest.mark.parametrize("book", ["site", "verify", "prove", "remove", "settings"])
 def test_the_syntax_can_be_checked_without_a_run(book, tmp_path):
     (tmp_path / "hosts.json").write_text(json.dumps({"sflow_agents": {"hosts": dict.fromkeys(HOSTS, {})}}))
     for flag in ("--syntax-check", "--list-tasks"):
         command = [PLAYBOOK, "-i", str(tmp_path / "hosts.json"), f"playbooks/{book}.yml", flag]
         done = subprocess.run(command, check=False, capture_output=True, text=True, env=bench_fleet.ENVIRONMENT, cwd=REPO)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("variable, words", [
+    ("sflow_rollout_batches=[0,many]", "sflow_rollout_batches is "),
+    ("sflow_rollout_max_failures=10%", "sflow_rollout_max_failures is \"10%\"; expected a whole number of hosts"),
+    ("sflow_rollout_new_hosts=keep", "expected remove or stop"),
+    ("sflow_proof_timeout_seconds=60s", "expected a number of seconds"),
+    ("sflow_proof_max_age_seconds=1m", "expected a number of seconds, at least 1"),
+    ("sflow_proof_max_loss_percent=200", "expected a number from 0 to 100"),
+    ("sflow_proof_require=counter", "expected a list of counters and flows"),
+    ("sflow_proof_url=http://me:pa55@collector:8008", "sflow_proof_url is \"http://***@collector:8008\"; expected http://HOST:PORT"),
+])
+def test_refused_variables_of_the_rollout_stop_everything_before_a_host_is_touched(fleet, variable, words):
+    run = fleet("playbooks/site.yml", {"host0": DUE}, "-e", variable)
+    assert run.status == 2 and words in run.failed["host0"], run.text
+    assert list(run.plays)[-1] == "Stop where the variables of rollout or proof are refused" and "pa55" not in run.text
+
+
+@pytest.mark.parametrize("variables", [
+    ["sflow_rollout_batches=1,50%", "sflow_proof_require=counters", "sflow_proof_max_loss_percent=2.5", "sflow_rollout_max_failures=1"],
+    ['sflow_rollout_batches=[1,"100%"]'], ['{"sflow_rollout_batches": 2}'],
+])
+def test_variables_from_the_command_line_are_texts(fleet, variables):
+    run = fleet("playbooks/site.yml", {"host0": DUE}, "--check", *(word for one in variables for word in ("-e", one)))
+    assert run.status == 0 and changed_in_batches(run) == {"host0"}, run.text
+
+
+@pytest.mark.parametrize("book", ["verify", "prove"])
+def test_where_there_is_no_agent_nothing_is_proved(fleet, book):
+    run = fleet(f"playbooks/{book}.yml", None, others={"sflow_agents": {"hosts": {}}})
+    assert run.status == 2 and "No host is in the group sflow_agents" in run.failed["localhost"], run.text
 
 
 def test_refused_settings_stop_everything_before_a_change(fleet):
@@ -180,6 +212,58 @@ def test_a_host_that_another_run_has_changed_meanwhile_is_proved(fleet, tmp_path
     run = fleet("playbooks/site.yml", {"host0": {"instant_answer": answer}}, "-e", "__hsflowd_max_age=0")  # its batch comes late
     assert run.status == 0 and not run.failed, run.text
     assert changed_in_batches(run) == {"host0"} and "3 hosts: 3 reporting." in run.text
+
+
+def said(tmp_path, **answer):
+    path = tmp_path / "said.json"
+    path.write_text(json.dumps(answer))
+    return str(path)
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_a_host_that_cannot_be_observed_counts_as_one_that_failed(fleet, changing, tmp_path, allowed):
+    hosts = {"host0": {"instant_answer": said(tmp_path, failed=True, msg="sudo: a password is required")},
+             "host1": {**DUE, "instant_answer": str(changing)}}
+    run = fleet("playbooks/site.yml", hosts, "-e", f"sflow_rollout_max_failures={allowed}")
+    assert run.status == 2 and "sudo: a password is required" in run.failed["host0"], run.text
+    assert changed_in_batches(run) == ({"host1"} if allowed else set())
+    assert f"3 hosts: {'1 changed, 1 failed' if allowed else '1 failed, 1 not reached'}, 3 reporting" in run.text
+
+
+def test_a_change_that_could_not_be_told_to_stand_counts(fleet, changing, tmp_path):
+    full = said(tmp_path, failed=True, msg="No space left on device")
+    hosts = {"host0": {**DUE, "instant_answer": f"{{{{ '{full}' if __sflow_unproved is defined else '{changing}' }}}}"}, "host1": DUE}
+    run = fleet("playbooks/site.yml", hosts, "-e", '{"sflow_rollout_batches": [1]}')
+    assert run.status == 2 and set(run.failed) == {"host0"}, run.text
+    assert changed_in_batches(run) == {"host0"}
+    assert "could not be told so (No space left on device); the next run proves it again" in run.failed["host0"]
+
+
+@pytest.mark.parametrize("settings", [{"ANSIBLE_STRATEGY": "free"}, {"ANSIBLE_ANY_ERRORS_FATAL": "1"}])
+def test_the_configuration_of_ansible_does_not_change_what_a_rollout_is(fleet, changing, settings):
+    hosts = {"host0": AWAY, "host1": {**DUE, "instant_answer": str(changing)}, "host2": {**DUE, "instant_answer": str(changing)}}
+    run = fleet("playbooks/site.yml", hosts, "-e", "sflow_rollout_max_failures=1", **settings)
+    assert run.status == 2 and set(run.failed) == {"host0"}, run.text
+    assert "3 hosts: 2 changed, 3 reporting, 1 unreachable" in run.text
+    asked = [hosts for task, hosts in run.plays[BATCHES] if task == "Ask the collector about every agent"]
+    assert [len(hosts) for hosts in asked] == [1, 1]  # once per batch
+
+
+@pytest.mark.parametrize("book", ["site", "verify"])
+def test_a_collector_that_cannot_be_reached_is_a_verdict(fleet, changing, book):
+    collector = {"sflow_collector": {"hosts": {"watch": {"ansible_connection": "instant", "instant_address": "192.0.2.9", **AWAY}}}}
+    hosts = {name: {"sflow_proof_url": ""} for name in HOSTS}
+    hosts["host0"].update(DUE, instant_answer=str(changing))
+    run = fleet(f"playbooks/{book}.yml", hosts, *(["--limit", "sflow_agents"] if book == "site" else []), others=collector)
+    assert run.status == 2 and {"host1", "host2"} <= set(run.failed), run.text
+    assert run.failed["host1"] == "unknown: The collector could not be asked from watch: a host without an answer is away."
+    taken_back = "netviz.sflow.hsflowd_apply" in run.text or "Take the change back" in [task for task, _hosts in run.plays[BATCHES]]
+    assert taken_back or book == "verify"
+
+
+def test_a_variable_that_cannot_be_worked_out_of_a_host_that_nobody_asked_about(fleet):
+    run = fleet("playbooks/verify.yml", {"host2": {"hsflowd_agent_ip": "{{ ansible_facts.default_ipv4.address }}"}}, "--limit", "host0,host1")
+    assert run.status == 0 and "2 hosts: 2 reporting" in run.text, run.text
 
 
 def test_an_agent_that_is_taken_away_has_no_part_in_the_proof(fleet, changing):

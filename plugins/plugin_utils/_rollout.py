@@ -1,0 +1,70 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables of the playbooks themselves, which no role's argument specification covers. Control node only."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import ApiError, base_url
+
+BATCHES = [1, "10%", "100%"]
+
+
+def batches(value: Any) -> list[str]:
+    """The sizes of the batches as a list; what `-e name=value` gives is a text: 1,10%,100% or [1, "10%", "100%"]."""
+    if isinstance(value, str):
+        value = re.sub(r"[\[\]\"'\s]", "", value).split(",")
+    return [str(size) for size in (value if isinstance(value, (list, tuple)) else [value])]
+
+
+def _is_number(value: Any, least: float = 0, most: float = math.inf) -> bool:
+    try:
+        return not isinstance(value, bool) and least <= float(value) <= most
+    except (TypeError, ValueError):
+        return False
+
+
+def _are_batches(value: Any) -> bool:
+    return all(re.fullmatch(r"[1-9][0-9]*|(100|[1-9]?[0-9])%", size) for size in batches(value))
+
+
+def _are_kinds(value: Any) -> bool:
+    kinds = value.split(",") if isinstance(value, str) else value
+    return isinstance(kinds, (list, tuple)) and {str(kind).strip() for kind in kinds} <= {"counters", "flows"}
+
+
+def _are_urls(value: Any) -> bool:
+    try:
+        return all(base_url(str(url)) for url in ([value] if isinstance(value, str) else value))
+    except (ApiError, TypeError):
+        return False
+
+
+#: name: (what is right, what is accepted)
+RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "sflow_rollout_batches": (_are_batches, 'a list of numbers of hosts, at least 1, and percentages, such as [1, "10%", "100%"]'),
+    "sflow_rollout_max_failures": (lambda value: str(value).isdigit(), "a whole number of hosts"),
+    "sflow_rollout_new_hosts": (lambda value: value in ("remove", "stop"), "remove or stop"),
+    "sflow_proof_timeout_seconds": (_is_number, "a number of seconds"),
+    "sflow_proof_max_age_seconds": (lambda value: _is_number(value, 1), "a number of seconds, at least 1"),
+    "sflow_proof_max_loss_percent": (lambda value: _is_number(value, 0, 100), "a number from 0 to 100"),
+    "sflow_proof_require": (_are_kinds, "a list of counters and flows"),
+    "sflow_proof_url": (lambda value: not value or _are_urls(value), "http://HOST:PORT or https://HOST:PORT without a password, or a list of these"),
+}
+
+
+def problems(variables: Mapping[str, Any]) -> list[str]:
+    """A sentence per variable that is not what it can be."""
+    found = []
+    for name, (is_right, accepted) in RULES.items():
+        value = variables.get(name)
+        if value is not None and not is_right(value):
+            shown = re.sub(r"//[^/@]*@", "//***@", json.dumps(value, default=str))
+            found.append(f"{name} is {shown}; expected {accepted}")
+    return found
