@@ -257,7 +257,10 @@ def _lost(variables: Record, name: str) -> str:
     result = variables.get(name)
     if not isinstance(result, Mapping) or not result.get("unreachable"):
         return ""
-    said = _clean(result.get("msg") or "no connection").rstrip(".")
+    return _without_prefix(_clean(result.get("msg") or "no connection").rstrip("."))
+
+
+def _without_prefix(said: str) -> str:
     return said[len(TASK_FAILED):] if said.startswith(TASK_FAILED) else said
 
 
@@ -357,7 +360,7 @@ def strangers(unexpected: Iterable[Record], fleet: Iterable[tuple[str, Record]])
 
 
 def _failure(host: Any, result: Record) -> str:
-    message = str(result.get("msg") or "no answer").strip().splitlines()[0]
+    message = _without_prefix(str(result.get("msg") or "no answer").strip().splitlines()[0])
     where = f" from {host}" if host else ""
     return f"The collector could not be asked{where}: {message.rstrip('.')}."
 
