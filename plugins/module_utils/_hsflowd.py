@@ -167,6 +167,22 @@ def _ip(value: str) -> str:
     return text
 
 
+def _address(value: Any) -> str:
+    text = _ip(value)
+    if ":" not in text and not re.match(r"^[0-9.]+$", text):
+        raise Bad("is %r, a host name; give the address itself" % text)
+    return text
+
+
+def _domain(value: Any) -> str:
+    """hsflowd appends it to _sflow._udp as it is (mod_dnssd.c)."""
+    text = _text(value)
+    bare = text[1:] if text.startswith(".") else text
+    if not _HOST_NAME.match(bare):
+        raise Bad("is %r, not a domain such as example.com" % text)
+    return "." + bare
+
+
 def _cidr(value: Any) -> str:
     text = _text(value)
     bare = text[1:] if text.startswith("!") else text
@@ -244,6 +260,8 @@ _KINDS = {
     "onoff": _onoff,
     "device": _device,
     "ip": _ip,
+    "address": _address,
+    "domain": _domain,
     "cidr": _cidr,
     "regex": _regex,
     "path": _path,
@@ -277,6 +295,28 @@ def speed_key(name: str) -> Optional[str]:
         if number >= _UNITS[unit]:
             return "%d%s" % (number // _UNITS[unit], unit)
     return str(number)
+
+
+def dns_sd_record(variables: Dict[str, Any]) -> Optional[str]:
+    """The SRV and TXT record that the daemon asks for, or None without DNS-SD."""
+    given = variables.get("hsflowd_dns_sd")
+    if isinstance(given, dict):
+        domain = "".join(str(v) for k, v in given.items() if str(k).lower() == "domain" and v)
+        return "_sflow._udp" + (domain and "." + domain.lstrip("."))
+    return "_sflow._udp" if given is not None and _true(given) else None
+
+
+def tap_sampling(variables: Dict[str, Any], version: Any) -> Any:
+    """What each tap has to say itself with DNS-SD, where the daemon takes nothing of the file for a rate; None: nothing.
+
+    It outweighs the rates of the TXT record, so it is left out where these follow the speed.
+    """
+    rates = variables.get("hsflowd_sampling_rates")
+    by_speed = [k for k in rates if speed_key(k) or str(k).lower() == "bps_ratio"] if isinstance(rates, dict) else []
+    exact = _true(variables.get("hsflowd_sampling_exact", True))
+    if not dns_sd_record(variables) or not exact or by_speed or before(version, "2.0.48-1"):
+        return None
+    return variables.get("hsflowd_sampling", 400)
 
 
 class _Plan:
@@ -529,6 +569,36 @@ def _collectors(plan: "_Plan") -> List[Dict[str, Any]]:
         seen[key] = where
         expected.append({"ip": words["ip"], "udpport": port})
     return expected
+
+
+def _dns_sd(plan: "_Plan") -> None:
+    """When the DNS answers, the daemon begins with its defaults and the TXT record: of the file it keeps the agent address
+    (hsflowd.c, evt_config_start), the size of datagrams, and before 2.1.09-1 the bytes of a packet."""
+    record = dns_sd_record(plan.variables)
+    if record is None:
+        return
+    rate = tap_sampling(plan.variables, plan.version)
+    carried = rate is not None and not {"nflog", "ulog"} & set(objects(plan.statements))
+    defaults = {"polling": "20", "sampling": str(rate) if carried else "400"}
+    lost = []
+    for one in plan.statements:
+        name, value = one["name"], one.get("value")
+        if name in ("pcap", "epcap") and rate is not None and "sampling" not in {i["name"] for i in one["block"]}:
+            one["block"].append({"name": "sampling", "value": str(rate)})
+        if (
+            name in defaults
+            and value != defaults[name]
+            or name.startswith(("polling.", "sampling."))
+            and not (name == "sampling.bps_ratio" and rate is not None)
+            or name == "headerBytes"
+            and not before(plan.version, "2.1.09-1")
+        ):
+            lost.append("%s=%s" % (name, value))
+    if lost:
+        plan.warnings.append(
+            "hsflowd_dns_sd: the daemon takes these from the TXT record of %s alone, so put them there: %s"
+            % (record, " ".join(lost))
+        )
 
 
 def interface_for(entry: Dict[str, str], interface: Dict[Any, Any], version: Any) -> Optional[str]:
@@ -975,6 +1045,7 @@ def settle(variables: Dict[str, Any], host: Optional[Dict[Any, Any]] = None,
     taps = _pcap(plan)
     _tcp(plan)
     _modules(plan, sampling)
+    _dns_sd(plan)
     _limits(plan)
     wanted = _loadable(plan, source)
     _faults(plan, source)
@@ -998,6 +1069,7 @@ def settle(variables: Dict[str, Any], host: Optional[Dict[Any, Any]] = None,
         "libraries": missing,
         "agent_address": address,
         "collectors": collectors,
+        "dns_sd": dns_sd_record(variables),
         "taps": taps,
     }
 

@@ -373,8 +373,13 @@ class Transaction:
             raise Failed("the service does not start", self.journal(began) or last_words(out))
         return self.ready(began, restarts)
 
+    @property
+    def patience(self) -> int:
+        """Seconds until a daemon must say what is in effect. With DNS-SD it asks for the first time after 0 to 30 (mod_dnssd.c)."""
+        return max(self.p["ready_timeout_seconds"], 45 if self.p["dns_sd"] else 0)
+
     def ready(self, began: float, restarts: int) -> Dict[str, Any]:
-        end = began + self.p["ready_timeout_seconds"]
+        end = began + self.patience
         while True:
             # Only looking at the file is cheap enough to do often.
             asked_again = self.clock() + 1
@@ -396,7 +401,7 @@ class Transaction:
             if self.clock() >= end and missing:
                 raise Failed(
                     "the daemon runs and is not what was configured after %d s: %s"
-                    % (self.p["ready_timeout_seconds"], missing),
+                    % (self.patience, missing),
                     self.journal(began),
                 )
             self.sleep(0.2)
@@ -416,7 +421,8 @@ class Transaction:
         if not os.path.exists(host.AUTO):
             return "%s is not there" % host.AUTO
         if not self.written(began):
-            return "%s is not complete" % host.AUTO
+            unanswered = ", so the DNS gave no collector for the SRV record %s" % p["dns_sd"] if p["dns_sd"] else ""
+            return "%s is not complete%s" % (host.AUTO, unanswered)
         auto = host.parse_auto(host.text(host.AUTO))
         for collector in p["collectors"]:
             if not any(
@@ -524,7 +530,7 @@ class Transaction:
         """Waits until the old configuration is in effect again; returns the state of the service."""
         while True:
             state = host.unit()["active_state"]
-            if state != "active" or self.written(began) or self.clock() >= began + self.p["ready_timeout_seconds"]:
+            if state != "active" or self.written(began) or self.clock() >= began + self.patience:
                 return state
             self.sleep(0.2)
 

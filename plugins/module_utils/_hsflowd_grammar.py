@@ -44,13 +44,13 @@ OBJECTS = {
 SWITCH_OBJECTS = ("sonic", "cumulus", "opx", "os10")
 
 # One row per attribute: object ("" is the top level), name, kind, lowest, highest, default of the daemon, first tag.
-# A kind is: int, float, onoff, device, ip, cidr, regex, path, uuid, word, speed.
+# A kind is: int, float, onoff, device, ip, address, domain, cidr, regex, path, uuid, word, speed.
 ROWS = (
     # top level: hsflowconfig.c, case HSPOBJ_SFLOW
     ("", "polling", "int", 0, 300, 30, "2.0.1"),
     ("", "sampling", "int", 0, 10000000, 400, "2.0.1"),  # up to 65535 before v2.0.14
     ("", "agent", "device", None, None, None, "2.0.1"),
-    ("", "agentIP", "ip", None, None, None, "2.0.1"),
+    ("", "agentIP", "address", None, None, None, "2.0.1"),
     ("", "agent.cidr", "cidr", None, None, None, "2.0.1"),  # "!" since v2.0.36-1
     ("", "headerBytes", "int", 0, 256, 128, "2.0.1"),
     ("", "datagramBytes", "int", 200, 8192, 1400, "2.0.1"),
@@ -67,7 +67,7 @@ ROWS = (
     ("collector", "dev", "device", None, None, None, "2.0.12"),
     ("collector", "namespace", "word", None, None, None, "2.0.12"),
     # case HSPOBJ_DNSSD
-    ("dns-sd", "domain", "word", None, None, None, "2.0.1"),
+    ("dns-sd", "domain", "domain", None, None, None, "2.0.1"),
     # case HSPOBJ_PCAP
     ("pcap", "dev", "device", None, None, None, "2.0.1"),
     ("pcap", "dev.pattern", "regex", None, None, None, "2.1.14-2"),

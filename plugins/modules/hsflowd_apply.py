@@ -81,8 +81,13 @@ options:
     type: list
     elements: str
     default: []
+  dns_sd:
+    description: The SRV record that tells the daemon its collectors, where the DNS does.
+    type: str
   ready_timeout_seconds:
-    description: How long to wait until the daemon says what is in effect. It does so about four seconds after its start.
+    description:
+      - How long to wait until the daemon says what is in effect. It does so about four seconds after its start.
+      - With O(dns_sd) at least 45, because it asks the DNS for the first time after up to 30 seconds.
     type: int
     default: 20
   grace_seconds:
@@ -238,6 +243,7 @@ SPEC = dict(
     sampling=dict(type="int"),
     polling=dict(type="int"),
     modules=dict(type="list", elements="str", default=[]),
+    dns_sd=dict(type="str"),
     ready_timeout_seconds=dict(type="int", default=20),
     grace_seconds=dict(type="int", default=3),
     lock_timeout_seconds=dict(type="int", default=120),

@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import addresses_of, canonical_address
-from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd import nothing_tapped
+from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd import dns_sd_record, nothing_tapped, tap_sampling
 from ansible_collections.netviz.sflow.plugins.module_utils._verdicts import (
     REPORTING,
     SWITCHES,
@@ -142,7 +142,8 @@ def expected_of(name: str, variables: Record) -> dict[str, Any]:
         dict(info),
         address=canonical_address(variables.get("hsflowd_agent_ip")),
         other_addresses=[str(address) for address in [variables.get("ansible_host"), name] if address],
-        polling=variables.get("hsflowd_polling"),
+        # With DNS-SD the daemon takes it from the DNS, and says what it is.
+        polling=None if dns_sd_record(dict(variables)) else variables.get("hsflowd_polling"),
         sampling=_rates(variables, info, taps),
         taps=taps,
         no_tap=nothing_tapped(variables.get("hsflowd_pcap"), info) if taps & set(TAPS) == {"pcap"} else None,
@@ -172,6 +173,14 @@ RATE_FROM_ELSEWHERE = {"psample", *SWITCHES}
 
 def _rates(variables: Record, info: Record, taps: set[str]) -> list[int]:
     """Every rate at which an interface of the host may rightly sample; empty where that cannot be known here."""
+    if dns_sd_record(dict(variables)):
+        package = info.get("package")
+        version = package.get("version") if isinstance(package, Mapping) else None
+        by_tap = _number(tap_sampling(dict(variables), version))
+        # Other rates than that of the taps come from the DNS, and may follow the speed.
+        if by_tap is None or taps & {"nflog", "ulog", *RATE_FROM_ELSEWHERE}:
+            return []
+        return sorted({by_tap, *_tap_rates(variables)})
     special = variables.get("hsflowd_sampling_rates")
     special = special if isinstance(special, Mapping) else {}
     exact = str(variables.get("hsflowd_sampling_exact", True)).lower() not in ("false", "no", "0", "off")
@@ -182,14 +191,18 @@ def _rates(variables: Record, info: Record, taps: set[str]) -> list[int]:
     plain = next((n for n in map(_number, (variables.get("hsflowd_sampling"), told)) if n is not None), None)
     if plain is None:
         return []
-    rates = [plain, *map(_number, special.values())]
+    rates = [plain, *map(_number, special.values()), *_tap_rates(variables)]
     modules = _modules(variables)
-    for entry in [*_entries(variables.get("hsflowd_pcap")), *_entries(modules.get("epcap"))]:
-        rates.append(_number(entry.get("sampling")))
     for name in ("nflog", "ulog"):
         for entry in [*_entries(modules.get(name)), *_entries(variables.get("hsflowd_options"))]:
             rates.append(_with_firewall(plain, entry.get("probability", entry.get(f"{name}Probability"))))
     return sorted({rate for rate in rates if rate is not None})
+
+
+def _tap_rates(variables: Record) -> list[int]:
+    """The rates that taps have of their own."""
+    entries = [*_entries(variables.get("hsflowd_pcap")), *_entries(_modules(variables).get("epcap"))]
+    return [rate for rate in (_number(entry.get("sampling")) for entry in entries) if rate is not None]
 
 
 def _entries(value: Any) -> list[Record]:

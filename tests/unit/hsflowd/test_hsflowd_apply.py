@@ -186,6 +186,7 @@ def parameters(machine, version="1", **more):
         "sampling": 400,
         "polling": 20,
         "modules": ["pcap"],
+        "dns_sd": None,
         "ready_timeout_seconds": 2,
         "grace_seconds": 0,
         "lock_timeout_seconds": 3,
@@ -424,3 +425,12 @@ def test_a_file_is_replaced_in_one_step(tmp_path, monkeypatch):
     with pytest.raises(OSError):
         engine.write(path, b"2")
     assert host.read(path) == b"1" and os.listdir(str(tmp_path / "a")) == ["b"]
+
+
+def test_with_dns_sd_the_first_question_is_waited_for_and_named(machine, monkeypatch):
+    monkeypatch.setattr(engine.Transaction, "written", staticmethod(lambda _began: False))
+    expected = "after 45 s: .*is not complete, so the DNS gave no collector for the SRV record _sflow._udp.example.com"
+    with pytest.raises(engine.Failed, match=expected):
+        work(machine, parameters(machine, dns_sd="_sflow._udp.example.com", collectors=[]))
+    with pytest.raises(engine.Failed, match="after 60 s"):
+        work(machine, parameters(machine, dns_sd="_sflow._udp", collectors=[], ready_timeout_seconds=60))

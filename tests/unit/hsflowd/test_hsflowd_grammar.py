@@ -30,6 +30,8 @@ GOOD = {
         ("fe80::1%eth0", "fe80::1%eth0"),
         ("collector.example.com", "collector.example.com"),
     ],
+    "address": [("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::1")],
+    "domain": [("sub.example.net", ".sub.example.net"), (".example.com", ".example.com"), ("example.net.", ".example.net.")],
     "cidr": [
         ("192.0.2.0/24", "192.0.2.0/24"),
         ("!2001:db8::/32", "!2001:db8::/32"),
@@ -58,6 +60,8 @@ BAD = {
         "-x.example.com",
         "2001:db8::g",
     ],
+    "address": ["300.1.2.3", "10", "0.0.0.0", "web1.example.com", "localhost"],
+    "domain": ["..example.com", "/x", "-a.example.com", "."],
     "cidr": ["192.0.2.1", "192.0.2.0/33", "example.com/24", "/24", "!"],
     "regex": ["(", "*a", "[b-a]", "(?:a)", "[[:nope:]]", "a\\"],
     "path": ["etc/hsflowd", "."],
@@ -109,7 +113,7 @@ def examples(row):
         return [(low, str(low)), (high, str(high)), (str(high), str(high))]
     if row[2] == "float":
         return [(0.0025, "0.0025"), (1, "1"), ("0.5", "0.5"), (1e-7, "0.0000001")]
-    if row[:2] in (("collector", "ip"), ("", "agentIP")):
+    if row[:2] == ("collector", "ip"):
         return [pair for pair in GOOD["ip"] if not pair[0].startswith("fe80")]
     return GOOD[row[2]]
 
@@ -240,6 +244,11 @@ def test_an_object_is_known_from_its_first_release_on(name):
         ({"hsflowd_pcap": "eth0"}, "neither auto, none, nor a list"),
         ({"hsflowd_tcp": "maybe"}, "hsflowd_tcp is 'maybe'"),
         ({"hsflowd_agent_ip": "127.0.0.1"}, "does not tell one host from another"),
+        ({"hsflowd_agent_ip": "web1.example.com"}, "hsflowd_agent_ip is 'web1.example.com', a host name; give the address itself"),
+        ({"hsflowd_modules": {"epcap": {}}}, "hsflowd_modules.epcap names neither dev, dev.pattern nor speed"),
+        ({"hsflowd_modules": {"epcap": [{"dev": "eth0"}, {"promisc": True}]}}, "hsflowd_modules.epcap[1] names neither dev"),
+        ({"hsflowd_version": "2.0.53"}, "2.0.53-1, not 2.0.53"),
+        ({"hsflowd_deb_url": "https://example.com/hsflowd.deb?x=hsflowd-debian12_2.0.53-1_amd64.deb"}, "give hsflowd_version"),
         ({"hsflowd_limits": {"MemMax": "64M"}}, "did you mean MemoryMax?"),
         ({"hsflowd_limits": {"CPUQuota": "20"}}, "which systemd would ignore"),
         ({"hsflowd_version": "newest"}, "not a version such as"),

@@ -111,6 +111,61 @@ def test_the_rate_of_nflog_follows_the_firewalls(variables, probability, samplin
     assert told is None or told in plan["warnings"][0]
 
 
+# DNS-SD: the daemon asks the DNS, and what it says replaces the file
+
+
+def by_dns(variables, version="2.1.25-4", **more):
+    return settings.settle(dict(variables, hsflowd_collectors=[], **dict({"hsflowd_dns_sd": True}, **more)), host(), version=version)
+
+
+@pytest.mark.parametrize("given_", ["example.com", ".example.com"])
+def test_the_record_that_the_daemon_asks_for(variables, given_):
+    plan = by_dns(variables, hsflowd_dns_sd={"domain": given_})
+    assert plan["problems"] == [] and plan["dns_sd"] == "_sflow._udp.example.com"
+    assert "  dns-sd { domain=.example.com }" in render(plan["statements"]).splitlines()
+
+
+def test_without_a_domain_the_resolver_has_one(variables):
+    assert by_dns(variables)["dns_sd"] == "_sflow._udp"
+    assert settings.settle(variables, host())["dns_sd"] is None
+
+
+def test_with_dns_sd_each_tap_says_its_rate(variables):
+    plan = by_dns(variables, hsflowd_sampling=700, hsflowd_pcap=[{"dev": "eth0"}, {"speed": "1G-", "sampling": 5}])
+    assert plan["warnings"] == []
+    lines = render(plan["statements"]).splitlines()
+    assert "  pcap { dev=eth0 sampling=700 }" in lines and "  pcap { speed=1G- sampling=5 }" in lines
+
+
+@pytest.mark.parametrize(
+    "version, more, lost",
+    [
+        ("2.1.25-4", {}, ""),
+        ("2.0.53-1", {}, ""),
+        ("2.1.25-4", {"hsflowd_polling": 10}, "polling=10"),
+        ("2.1.25-4", {"hsflowd_polling_intervals": {"http": 5}}, "polling.http=5"),
+        ("2.1.25-4", {"hsflowd_sampling_rates": {"http": 50}}, "sampling.http=50"),
+        ("2.1.25-4", {"hsflowd_sampling_rates": {"10G": 9}}, "sampling.bps_ratio=0 sampling.10G=9"),
+        ("2.1.25-4", {"hsflowd_sampling_exact": False, "hsflowd_sampling": 9}, "sampling=9"),
+        ("2.1.25-4", {"hsflowd_sampling_exact": False}, ""),
+        ("2.1.25-4", {"hsflowd_header_bytes": 64}, "headerBytes=64"),
+        ("2.0.53-1", {"hsflowd_header_bytes": 64}, ""),  # it takes that of the file
+        ("2.1.25-4", {"hsflowd_datagram_bytes": 1000}, ""),  # all take that of the file
+        ("2.1.25-4", {"hsflowd_sampling": 9, "hsflowd_modules": {"nflog": {"group": 1, "probability": 1}}, "hsflowd_pcap": "none"}, "sampling=9"),
+    ],
+)
+def test_what_dns_sd_takes_away_is_told_and_nothing_is_refused(variables, version, more, lost):
+    plan = by_dns(variables, version, **more)
+    assert plan["problems"] == []
+    told = "hsflowd_dns_sd: the daemon takes these from the TXT record of _sflow._udp alone, so put them there: "
+    assert plan["warnings"] == ([told + lost] if lost else [])
+
+
+def test_before_taps_had_a_rate_the_txt_record_needs_all(variables):
+    warning = by_dns(variables, "2.0.47-1")["warnings"][0]
+    assert "sampling.10G=400" in warning and "sampling.1G=400" in warning
+
+
 # Taps
 
 KINDS = [
@@ -319,6 +374,8 @@ def values(row):
         "onoff": st.booleans(),
         "device": st.from_regex(r"[a-z]{2,5}[0-9]{1,2}(\.[0-9]{1,4})?", fullmatch=True),
         "ip": st.ip_addresses().map(str),
+        "address": st.ip_addresses().map(str),
+        "domain": st.from_regex(r"\.?[a-z]{1,5}(\.[a-z]{2,3})?", fullmatch=True),
         "cidr": st.builds(
             lambda a, n, bang: "%s%s/%d" % (bang, a, n),
             st.ip_addresses(),

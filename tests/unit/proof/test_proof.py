@@ -126,6 +126,21 @@ def test_the_rates_that_are_right(variables, rates):
     assert _proof.expected_of("web1", dict(FLEET["web1"], **variables))["sampling"] == rates
 
 
+@pytest.mark.parametrize("version, variables, rates", [
+    ("2.0.53-1", {}, [400]),  # the role's, in each tap, whatever the TXT record says
+    ("2.0.53-1", {"hsflowd_sampling": 100, "hsflowd_pcap": [{"dev": "eth1", "sampling": 10}]}, [10, 100]),
+    ("2.0.53-1", {"hsflowd_sampling": 100, "hsflowd_sampling_rates": {"http": 7}}, [100]),
+    ("2.0.53-1", {"hsflowd_sampling_rates": {"10G": 5000}}, []),
+    ("2.0.53-1", {"hsflowd_sampling_exact": False}, []),
+    ("2.0.53-1", {"hsflowd_modules": {"nflog": {"group": 5, "probability": 1}}}, []),
+    ("2.0.47-1", {}, []),
+])
+def test_with_dns_sd_the_daemon_says_the_interval_and_the_taps_have_the_rate(version, variables, rates):
+    info = dict(RUNNING, package={"installed": True, "version": version}, auto=dict(RUNNING["auto"], polling=30, sampling=1000))
+    found = _proof.expected_of("web1", {"hsflowd_dns_sd": True, "hsflowd_polling": 10, "__hsflowd_info": info, **variables})
+    assert found["polling"] == 30 and found["sampling"] == rates
+
+
 INTERFACES = [{"name": "eth0", "kind": "physical", "up": True, "speed_mbps": None, "addresses": ["192.0.2.1/24"]}]
 
 
