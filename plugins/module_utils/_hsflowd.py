@@ -618,7 +618,7 @@ def interface_for(entry: Dict[str, str], interface: Dict[Any, Any], version: Any
                 "unknown, which hsflowd counts as 0" if not speed else "%d Mb/s" % (speed // 10**6)
             )
     faulty = version is not None and release("2.1.14-2") <= release(version) < release("2.1.21-1")
-    special = kind in ("veth", "bond", "vlan", "ovs") or (kind == "bridge" and before(version, "2.1.21-1"))
+    special = kind in ("veth", "vif", "bond", "vlan", "ovs") or (kind == "bridge" and before(version, "2.1.21-1"))
     if special and named is None:
         return "it is a %s, which hsflowd taps only by name" % kind
     if special and faulty:
@@ -626,6 +626,38 @@ def interface_for(entry: Dict[str, str], interface: Dict[Any, Any], version: Any
     if not interface.get("up", True):
         return "it is down, and hsflowd opens taps only at its start"
     return None
+
+
+def _unreadable(interface: Dict[Any, Any], version: Any) -> Optional[str]:
+    """Why a tap on this interface would do harm, or None. Only what libpcap gives as Ethernet or bare IP is read by all releases."""
+    # ARPHRD_ETHER, _TUNNEL, _LOOPBACK, _SIT, _NONE
+    if interface.get("type") in (None, 1, 768, 772, 776, 65534) or not before(version, "2.0.54-1"):
+        return None
+    return (
+        "%s, which is no Ethernet (type %s): hsflowd %s misreads its packets or crashes; the first release that does not is 2.0.54-1"
+        % (interface["name"], interface["type"], version)
+    )
+
+
+def _automatic(plan: "_Plan") -> List[Dict[str, str]]:
+    """An entry for each uplink; for a NIC beside them where they cannot be read."""
+    host = plan.host or {}
+    uplinks = host.get("uplinks", [])
+    unreadable = {i["name"]: why for i in host.get("interfaces", []) for why in [_unreadable(i, plan.version)] if why}
+    left_out = [unreadable[name] for name in uplinks if name in unreadable]
+    names = [name for name in uplinks if name not in unreadable]
+    if left_out and not names:
+        beside = [i for i in host["interfaces"] if i.get("kind") == "physical" and i.get("up")]
+        names = [i["name"] for i in beside if i["name"] not in unreadable]
+    if left_out and names:
+        plan.warnings.append("hsflowd_pcap is auto and leaves out %s; %s is tapped" % (left_out[0], ", ".join(names)))
+    elif left_out:
+        plan.problems.append("hsflowd_pcap is auto, and the uplink is %s. Set hsflowd_pcap: none" % left_out[0])
+    elif plan.host and not names:
+        plan.problems.append(
+            "hsflowd_pcap is auto, and no uplink was found on this host; name the interface, such as hsflowd_pcap: [{dev: eth0}]"
+        )
+    return [{"dev": name} for name in names]
 
 
 def _pcap(plan: "_Plan") -> List[Any]:
@@ -637,11 +669,7 @@ def _pcap(plan: "_Plan") -> List[Any]:
         return taps
     automatic = value == "auto"
     if automatic:
-        entries = [{"dev": name} for name in (plan.host or {}).get("uplinks", [])]
-        if plan.host and not entries:
-            plan.problems.append(
-                "hsflowd_pcap is auto, and no uplink was found on this host; name the interface, such as hsflowd_pcap: [{dev: eth0}]"
-            )
+        entries = _automatic(plan)
     elif isinstance(value, dict):
         entries = [value]
     elif isinstance(value, (list, tuple)):
@@ -684,11 +712,16 @@ def _pcap(plan: "_Plan") -> List[Any]:
             else:
                 why = "; ".join("%s: %s" % pair for pair in reasons) or "this host has no interface"
             plan.problems.append("%s taps nothing on this host: %s" % (where, why))
+        for interface in interfaces:
+            why = _unreadable(interface, plan.version)
+            if why and interface["name"] in found:
+                plan.problems.append("%s taps %s" % (where, why))
         for name in found:
-            if name in used and used[name] != where:
+            if used.get(name, where) != where and before(plan.version, "2.1.14-2"):  # later ones make one tap of them
                 plan.problems.append("%s taps %s, as %s does: the samples would be doubled" % (where, name, used[name]))
             used[name] = where
-            taps.append(name)
+            if name not in taps:
+                taps.append(name)
     return taps
 
 
@@ -748,11 +781,18 @@ def _modules(plan: "_Plan", sampling: Optional[str]) -> List[Any]:
         value = given[canonical[name]]
         if value is False:
             continue
-        if OBJECTS[name][0] and isinstance(value, (list, tuple)):
-            for index, one in enumerate(value):
-                words[name] = plan.block(name, "%s[%d]" % (where, index), one)
-        else:
-            words[name] = plan.block(name, where, value)
+        several = OBJECTS[name][0] and isinstance(value, (list, tuple))
+        for index, one in enumerate(value if several else [value]):
+            place = "%s[%d]" % (where, index) if several else where
+            block = words[name] = plan.block(name, place, one)
+            if name == "epcap" and block is not None and not set(block) & {"dev", "dev.pattern", "speed"}:
+                plan.problems.append("%s names neither dev, dev.pattern nor speed: it would tap every interface" % place)
+    second = sorted(set(words) & {"epcap", "nflog", "ulog", "psample"})
+    if second and plan.variables.get("hsflowd_pcap", "auto") == "auto":
+        plan.warnings.append(
+            "hsflowd_modules.%s samples beside hsflowd_pcap: auto, so the same packets may be sampled twice; set hsflowd_pcap: none"
+            % second[0]
+        )
     for name in ("nflog", "ulog"):
         _rated(plan, name, words.get(name), sampling)
     if "eapi" in words and plan.get("hsflowd_dns_sd"):

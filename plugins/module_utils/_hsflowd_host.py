@@ -362,6 +362,7 @@ def _kind(path: str, name: str, flags: int) -> str:
     driver = _driver(name)
     for known, kind in (
         ("veth", "veth"),
+        ("vif", "vif"),
         ("tun", "tun"),
         ("openvswitch", "ovs"),
         ("bridge", "bridge"),
@@ -420,6 +421,7 @@ def interfaces() -> List[Dict[str, Any]]:
             {
                 "name": name,
                 "ifindex": index,
+                "type": _number(path + "/type"),
                 "speed_mbps": speed if speed is not None and 0 < speed < 4294967295 else None,
                 "kind": kind,
                 "up": bool(flags & 1),

@@ -144,13 +144,16 @@ libraries:
   elements: str
   sample: [libpcap.so.0.8]
 interfaces:
-  description: The network interfaces, in the order of their index.
+  description:
+    - The network interfaces, in the order of their index.
+    - C(type) is the kernel's number of the link layer, 1 for Ethernet, 512 for PPP (C(ARPHRD_) in C(linux/if_arp.h)).
   returned: always
   type: list
   elements: dict
   sample:
     - name: eth0
       ifindex: 2
+      type: 1
       speed_mbps: 1000
       kind: physical
       up: true

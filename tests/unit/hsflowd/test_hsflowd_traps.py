@@ -105,7 +105,8 @@ def test_a_library_that_a_release_does_not_get_on_with(variables):
 )
 def test_the_rate_of_nflog_follows_the_firewalls(variables, probability, sampling, told):
     modules = {"nflog": {"group": 5, "probability": probability}}
-    plan = settings.settle(dict(variables, hsflowd_modules=modules, hsflowd_sampling=sampling), version="2.1.25-4")
+    more = {"hsflowd_modules": modules, "hsflowd_sampling": sampling, "hsflowd_pcap": "none"}
+    plan = settings.settle(dict(variables, **more), version="2.1.25-4")
     assert plan["problems"] == []
     assert (told is None) == (plan["warnings"] == [])
     assert told is None or told in plan["warnings"][0]
@@ -172,6 +173,7 @@ KINDS = [
     ("eth0", "physical", 1000, {}),
     ("eth1", "physical", None, {}),  # virtio
     ("veth1", "veth", 10000, {"driver": "veth"}),
+    ("vif1.0", "vif", None, {"driver": "vif"}),
     ("bond0", "bond", 2000, {"flags": daemon.IFF_MASTER}),
     ("eth0.5", "vlan", 1000, {"vlan": True}),
     ("br0", "bridge", None, {"driver": "bridge"}),
@@ -217,6 +219,47 @@ def test_two_entries_for_one_interface_are_refused(variables):
     assert any("taps eth0, as hsflowd_pcap[0] does" in p for p in plan["problems"])
 
 
+def test_since_2_1_14_two_entries_are_one_tap(variables):
+    seen = host(interfaces=[interface("eth0", 2, "physical", 1000)])
+    plan = settings.settle(dict(variables, hsflowd_pcap=[{"speed": "1-"}, {"dev": "eth0", "sampling": 9}]), seen, version="2.1.14-2")
+    assert plan["problems"] == [] and plan["taps"] == ["eth0"]
+
+
+PPP = dict(interface("ppp0", 3, "virtual", addresses=["192.0.2.20/32"], default_route=True), type=512)
+NIC = dict(interface("eth0", 2, "physical", 1000), type=1)
+
+
+def on_ppp(variables, *beside, version="2.0.53-1", uplinks=("ppp0",), **more):
+    seen = host(interfaces=[PPP] + list(beside), uplinks=list(uplinks))
+    return settings.settle(dict(variables, **more), seen, version=version)
+
+
+@pytest.mark.parametrize("entry", [{"dev": "ppp0"}, {"speed": "0-"}])
+def test_a_tap_on_what_is_no_ethernet_is_refused_before_it_is_read(variables, entry):
+    problems = on_ppp(variables, NIC, hsflowd_pcap=[entry])["problems"]
+    assert any("hsflowd_pcap[0] taps ppp0, which is no Ethernet (type 512)" in p for p in problems), problems
+    assert on_ppp(variables, NIC, version="2.0.54-1", hsflowd_pcap=[entry])["problems"] == []
+
+
+@pytest.mark.parametrize("number", [1, 768, 772, 776, 65534, None])
+def test_what_libpcap_gives_as_ethernet_or_ip_is_tapped(variables, number):
+    seen = host(interfaces=[dict(NIC, type=number)])
+    assert settings.settle(variables, seen, version="2.0.53-1")["problems"] == []
+
+
+@pytest.mark.parametrize("uplinks", [["ppp0"], ["ppp0", "eth0"]])
+def test_auto_leaves_out_what_is_no_ethernet(variables, uplinks):
+    plan = on_ppp(variables, NIC, uplinks=uplinks)
+    assert plan["problems"] == [] and plan["taps"] == ["eth0"]
+    assert any("leaves out ppp0, which is no Ethernet" in w and "eth0 is tapped" in w for w in plan["warnings"])
+    assert on_ppp(variables, NIC, version="2.0.54-1")["taps"] == ["ppp0"]
+
+
+def test_auto_with_nothing_else_says_what_to_write(variables):
+    problems = on_ppp(variables)["problems"]
+    assert len(problems) == 1 and "the uplink is ppp0, which is no Ethernet" in problems[0] and "hsflowd_pcap: none" in problems[0]
+
+
 def test_auto_without_an_uplink_says_what_to_write(variables):
     plan = settings.settle(variables, host(uplinks=[], uplink_address=None))
     assert any("no uplink was found" in p for p in plan["problems"])
@@ -227,6 +270,14 @@ def test_pcap_none(variables):
     plan = settings.settle(dict(variables, hsflowd_pcap="none"), host())
     assert plan["problems"] == [] and plan["taps"] == [] and "pcap" not in plan["modules"]
     assert any("nothing samples packets" in w for w in plan["warnings"])
+
+
+@pytest.mark.parametrize("name, attributes", [("psample", {}), ("epcap", {"dev": "eth0"}), ("ulog", {"group": 1, "probability": 1})])
+def test_a_second_sampler_beside_auto_is_told(variables, name, attributes):
+    sentence = "hsflowd_modules.%s samples beside hsflowd_pcap: auto" % name
+    given_ = dict(variables, hsflowd_modules={name: attributes})
+    assert any(sentence in w for w in settings.settle(given_, version="2.1.25-4")["warnings"])
+    assert settings.settle(dict(given_, hsflowd_pcap="none"), version="2.1.25-4")["warnings"] == []
 
 
 # The agent address
@@ -484,7 +535,7 @@ def test_settings_that_are_right_are_read_as_meant(data, version):
     for row in rows:
         if not settings.before(version, OBJECTS[row[0]][1]):
             value = data.draw(st.integers(row[3], row[4])) if row[2] == "int" else GOOD[row[2]][0][0]
-            modules.setdefault(row[0], {})[row[1]] = value
+            modules.setdefault(row[0], {"dev": "eth0"} if row[0] == "epcap" else {})[row[1]] = value
     given_ = {
         "hsflowd_collectors": [{"ip": "192.0.2.1"}, {"ip": "2001:db8::1", "udpport": 7000}],
         "hsflowd_modules": modules,
