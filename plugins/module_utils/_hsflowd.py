@@ -471,9 +471,14 @@ def _sampling(plan: "_Plan") -> Optional[str]:
     elif exact and plan.version is not None and not before(plan.version, "2.0.48-1"):
         plan.statements.append({"name": "sampling.bps_ratio", "value": "0"})
     elif exact and word:
-        for key in SPEED_KEYS:
+        # A bond has the sum of its members' speeds, so there are others than those of NICs.
+        speeds = [i["speed_mbps"] for i in (plan.host or {}).get("interfaces", []) if i.get("speed_mbps")]
+        for key in SPEED_KEYS + tuple(filter(None, (speed_key("%dM" % speed) for speed in speeds))):
             by_speed.setdefault(key, ("hsflowd_sampling", word))
     for key in sorted(by_speed, key=bits):
+        where, value = by_speed[key]
+        if where != "hsflowd_sampling" and str(value).strip() == "1" and before(plan.version, "2.0.34-1"):
+            plan.problems.append("%s is 1: hsflowd %s drops every packet then" % (where, plan.version))
         _named(plan, "sampling", key, by_speed[key][0], by_speed[key][1], highest)
     for name, where, value in named:
         _named(plan, "sampling", name, where, value, highest)

@@ -45,6 +45,14 @@ def test_sampling_n_is_n_on_every_nic(variables, version, rate, speed):
     assert daemon.sampling_rate(config, nic(speed_mbps=speed), version) == rate
 
 
+def test_a_bond_has_a_speed_of_its_own(variables):
+    """Releases without bps_ratio need a rate for each speed that there is."""
+    seen = host(interfaces=[interface("bond0", 2, "bond", 30000, addresses=["192.0.2.20/24"])])
+    plan = settings.settle(variables, seen, version="2.0.25-3")
+    config = daemon.parse_config(render(plan["statements"]), "2.0.25-3")
+    assert daemon.sampling_rate(config, nic("bond0", 30000), "2.0.25-3") == 400
+
+
 def test_without_exact_the_daemon_follows_the_speed(variables):
     plan = settings.settle(dict(variables, hsflowd_sampling_exact=False), version="2.1.25-4")
     config = daemon.parse_config(render(plan["statements"]), "2.1.25-4")
@@ -80,6 +88,7 @@ def test_2_5g_is_what_the_daemon_calls_2g(variables):
         ({"hsflowd_sampling_rates": {"a b": 10}}, "2.1.25-4", "cannot carry"),
         ({"hsflowd_sampling": 70000}, "2.0.12", "not within 0 to 65535"),
         ({"hsflowd_sampling": 1}, "2.0.25-3", "drops every packet"),
+        ({"hsflowd_sampling_rates": {"10G": 1}}, "2.0.25-3", "hsflowd_sampling_rates.10G is 1: hsflowd 2.0.25-3 drops every packet"),
         ({"hsflowd_pcap": [{"dev": "eth0", "sampling": 5}]}, "2.0.47-1", "the first release that does is 2.0.48-1"),
         ({"hsflowd_pcap": [{"dev": "eth0", "speed": "1G-"}]}, "2.0.53-1", "ignores the speed"),
         ({"hsflowd_polling_intervals": {"10G": 5}}, "2.1.25-4", "no interval per link speed"),
