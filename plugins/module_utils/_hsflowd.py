@@ -512,7 +512,22 @@ def _agent(plan: "_Plan") -> Optional[str]:
         if str(cidr).startswith("!") and not plan.since("%s with !" % where, "2.0.36-1"):
             continue
         plan.top("agent.cidr", where, cidr)
+    if plan.host and forced is None and chosen in ("auto", "none"):
+        _check_networks(plan)
     return address
+
+
+def _check_networks(plan: "_Plan") -> None:
+    """An address that is in none of the networks is chosen by hsflowd as if these were not there."""
+    words = [s["value"] for s in plan.statements if s["name"] == "agent.cidr"]
+    networks = [ipaddress.ip_network(word, strict=False) for word in words if not word.startswith("!")]
+    found = [a for i in (plan.host or {}).get("interfaces", []) for a in i.get("addresses", []) if not _unfit(a)]
+    addresses = [ipaddress.ip_interface(text).ip for text in found]
+    if networks and not any(address in network for address in addresses for network in networks):
+        plan.problems.append(
+            "hsflowd_agent_cidr has no network with an address of this host (%s), so hsflowd would choose by itself; add its network, or give hsflowd_agent"
+            % (", ".join(map(str, addresses)) or "it has none")
+        )
 
 
 def _usable(plan: "_Plan", where: str, text: str) -> None:

@@ -311,6 +311,14 @@ def test_the_agent_address(variables, more, lines):
     assert [line.strip() for line in render(plan["statements"]).splitlines() if "agent" in line] == lines
 
 
+def test_networks_without_an_address_of_the_host_are_refused(variables):
+    given_ = dict(variables, hsflowd_agent_cidr=["198.51.100.0/24", "!192.0.2.0/24"])
+    problems = settings.settle(given_, host())["problems"]
+    assert any("hsflowd_agent_cidr has no network with an address of this host (192.0.2.20)" in p for p in problems)
+    for more in ({"hsflowd_agent_ip": "198.51.100.7"}, {"hsflowd_agent_cidr": ["!192.0.2.0/24"]}, {"hsflowd_agent": "eth0"}):
+        assert settings.settle(dict(given_, **more), host())["problems"] == []
+
+
 @pytest.mark.parametrize("name, sentence", [("eth9", "this host does not have"), ("lo", "no address of its own")])
 def test_an_agent_device_that_cannot_be(variables, name, sentence):
     assert any(sentence in p for p in settings.settle(dict(variables, hsflowd_agent=name), host())["problems"])
