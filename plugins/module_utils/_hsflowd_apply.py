@@ -201,7 +201,13 @@ class Transaction:
         if self.enable_due:
             self.changes.append("enabled")
         auto = host.parse_auto((host.read(host.AUTO) or b"").decode("utf-8", "replace"))
-        settled = service["active_state"] == "active" and auto["complete"] and not service["stale"]
+        loaded = host.mapped(service["main_pid"]) or p["modules"]  # who may not look into the daemon sees none
+        settled = (
+            service["active_state"] == "active"
+            and auto["complete"]
+            and not service["stale"]
+            and set(p["modules"]) <= set(loaded)
+        )
         self.restart_due = (
             bool(self.changes) and self.changes != ["enabled"] or not settled or os.path.exists(host.PENDING)
         )
@@ -294,7 +300,6 @@ class Transaction:
             self.sleep(1)
 
     def install_libraries(self) -> None:
-        self.touched.add("libraries")
         command = ["apt-get", "install", "-y", "-q", "--no-install-recommends"] + list(self.p["libraries"])
         status, out = self.patient(command, 600)
         if status != 0 and re.search(r"Unable to locate package|has no installation candidate|404", out):
@@ -306,6 +311,7 @@ class Transaction:
                 % ", ".join(self.p["libraries"]),
                 last_words(out),
             )
+        self.touched.add("libraries")
 
     def install_package(self) -> None:
         path = self.p["package_file"]
@@ -483,8 +489,10 @@ class Transaction:
 
     def restore(self) -> str:
         before = self.before
-        if not self.touched - {"libraries"}:
+        if not self.touched:
             return "nothing was changed"
+        if self.touched == {"libraries"}:
+            return "nothing else was changed, and the libraries %s stay" % ", ".join(self.p["libraries"])
         kept = _kept(before["version"]) if before["version"] else None
         purged = False
         current = host.package()[0]

@@ -398,6 +398,26 @@ def test_what_is_not_in_effect_is_a_failure(machine, more, sentence):
     assert machine.package is None
 
 
+def test_a_daemon_without_a_module_is_restarted(machine, monkeypatch):
+    """It could not load it at its start; meanwhile somebody installed the library."""
+    work(machine, parameters(machine))
+    monkeypatch.setattr(host, "mapped", lambda _pid: ["pcap"] if "systemctl reset-failed hsflowd.service" in machine.log else ["tcp"])
+    machine.log = []
+    assert work(machine, parameters(machine)).changes == ["service"]
+    monkeypatch.setattr(host, "mapped", lambda _pid: [])  # not root
+    assert work(machine, parameters(machine)).changes == []
+
+
+def test_libraries_that_were_installed_stay_and_it_is_said(machine):
+    work(machine, parameters(machine))
+    machine.reject = "bad"
+    with pytest.raises(engine.Failed, match="nothing else was changed, and the libraries libx1, liby2 stay"):
+        work(machine, parameters(machine, config="bad", libraries=["libx1", "liby2"]))
+    machine.breaks = "apt-get"
+    with pytest.raises(engine.Failed, match="could not be installed.*; nothing was changed"):
+        work(machine, parameters(machine, libraries=["libx1"]))
+
+
 def test_a_pid_file_that_nobody_holds_is_removed(machine):
     with open(engine.PID_FILE, "w") as stream:
         stream.write("99999999\n")
