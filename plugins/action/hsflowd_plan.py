@@ -73,7 +73,10 @@ class ActionModule(ActionBase):
         if state != "present":
             raise Refused([f"hsflowd_state is {state}; expected present or absent"])
         settings = {name: self.value(name) for name in self.value("__hsflowd_settings")}
-        problems = filters.hsflowd_settings(settings)["problems"]
+        problems, warnings = filters.loopback_collectors(
+            self.variables["hostvars"], self.variables["groups"], self.variables["inventory_hostname"], settings["hsflowd_collectors"]
+        )
+        problems += filters.hsflowd_settings(settings)["problems"]
         if problems:
             raise Refused(problems)
         drop_ins = {
@@ -85,6 +88,7 @@ class ActionModule(ActionBase):
 
         def decide(info: Mapping[str, Any]) -> dict[str, Any]:
             plan = filters.hsflowd_settings(settings, host=info)
+            plan["warnings"] += warnings
             # As text only: the control node keeps and copies this for every host of the fleet.
             plan.update(config=TEMPLATE.render(__hsflowd_statements=plan.pop("statements")), drop_ins=drop_ins)
             due = filters.hsflowd_due(info, plan, plan["config"], drop_ins, enabled)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import ipaddress
 import os
 import re
 import shutil
@@ -109,8 +110,8 @@ def hsflowd_due(
     return _hsflowd.due(host, plan, digest(config), {k: digest(v) for k, v in (drop_ins or {}).items()}, enabled)
 
 
-def hsflowd_group_collectors(hostvars: Hostvars, groups: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-    """The collectors that the inventory names by its groups sflow_collector and sflow_rt."""
+def _group_collectors(hostvars: Hostvars, groups: Mapping[str, list[str]]) -> list[tuple[str, str, dict[str, Any]]]:
+    """(host, variable of its address, collector) by the groups sflow_collector and sflow_rt."""
     found = []
     for group, prefix in (("sflow_collector", "collector"), ("sflow_rt", "sflow_rt")):
         for name in groups.get(group, []):
@@ -118,8 +119,43 @@ def hsflowd_group_collectors(hostvars: Hostvars, groups: Mapping[str, list[str]]
             address = values.get(prefix + "_address") or values.get("ansible_host") or name
             shared = prefix == "collector" and name in groups.get("sflow_rt", [])
             port = values.get(prefix + "_udp_port") or (6344 if shared else 6343)
-            found.append({"ip": str(address), "udpport": int(port)})
+            found.append((str(name), prefix + "_address", {"ip": str(address), "udpport": int(port)}))
     return found
+
+
+def hsflowd_group_collectors(hostvars: Hostvars, groups: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    """The collectors that the inventory names by its groups sflow_collector and sflow_rt."""
+    return [collector for _name, _variable, collector in _group_collectors(hostvars, groups)]
+
+
+def _is_loopback(address: object) -> bool:
+    try:
+        return ipaddress.ip_address(str(address)).is_loopback
+    except ValueError:
+        return str(address).lower() in ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
+
+
+def loopback_collectors(
+    hostvars: Hostvars, groups: Mapping[str, list[str]], name: str, collectors: Any
+) -> tuple[list[str], list[str]]:
+    """(problems, warnings) about collectors whose address is each agent itself, for the agent of this name."""
+    entries = [entry for entry in collectors if isinstance(entry, Mapping)] if isinstance(collectors, list) else []
+    if not any(_is_loopback(entry.get("ip")) for entry in entries):
+        return [], []
+    known = _group_collectors(hostvars, groups)
+    if collectors != [collector for _host, _variable, collector in known]:
+        where = ["hsflowd_collectors[%d] is %s" % (n, e.get("ip")) for n, e in enumerate(entries) if _is_loopback(e.get("ip"))]
+        return [], ["%s, which is each agent itself" % one for one in where]
+
+    def here(host: str) -> bool:
+        return host == name or all(hostvars[n].get("ansible_connection") == "local" for n in (host, name))
+
+    return [
+        "the collector %s has the address %s, which is each agent itself; set %s to the one that the agents reach"
+        % (host, collector["ip"], variable)
+        for host, variable, collector in known
+        if _is_loopback(collector["ip"]) and not here(host)
+    ], []
 
 
 def _agent_address(values: Mapping[str, Any]) -> Any:

@@ -151,6 +151,32 @@ def test_collectors_of_the_groups():
     assert filters.hsflowd_group_collectors({}, {}) == []
 
 
+@pytest.mark.parametrize(
+    "collector, agent, refused",
+    [
+        ({"ansible_host": "127.0.0.1"}, {}, True),
+        ({"ansible_connection": "local", "ansible_host": "localhost"}, {}, True),
+        ({"ansible_host": "127.0.0.1"}, {"ansible_host": "127.0.0.1"}, True),  # another port, another host
+        ({"ansible_host": "192.0.2.1"}, {}, False),
+        ({"ansible_host": "127.0.0.1", "collector_address": "192.0.2.1"}, {}, False),
+        ({"ansible_connection": "local", "ansible_host": "::1"}, {"ansible_connection": "local"}, False),
+    ],
+)
+def test_a_collector_that_is_each_agent_itself(collector, agent, refused):
+    hostvars, groups = {"c1": collector, "a1": agent}, {"sflow_collector": ["c1"]}
+    collectors = filters.hsflowd_group_collectors(hostvars, groups)
+    problems, warnings = filters.loopback_collectors(hostvars, groups, "a1", collectors)
+    assert warnings == [] and bool(problems) == refused
+    assert not refused or "the collector c1 has the address" in problems[0] and "set collector_address" in problems[0]
+    assert filters.loopback_collectors(hostvars, groups, "c1", collectors) == ([], [])
+
+
+def test_a_collector_on_the_loopback_that_was_asked_for():
+    given = [{"ip": "192.0.2.1"}, {"ip": "127.0.0.1"}]
+    assert filters.loopback_collectors({}, {}, "a1", given) == ([], ["hsflowd_collectors[1] is 127.0.0.1, which is each agent itself"])
+    assert filters.loopback_collectors({}, {}, "a1", "none") == ([], [])
+
+
 def test_shared_addresses():
     hostvars = {
         "a": {"__hsflowd_info": {"plan": {"agent_address": "192.0.2.1"}}},
