@@ -13,7 +13,8 @@ description:
   - Package, configuration, drop-ins and service change as one transaction in one round trip. The installed daemon judges the
     configuration before it is put in place, and after the restart the module waits until the daemon says that it is in effect.
   - When a step fails, the old configuration and the old package come back, the service is restarted with them, and the module fails
-    with the daemon's own words.
+    with the daemon's own words. The package comes back where C(/var/lib/netviz-sflow) has a copy of it, as it has of what the module
+    installed.
   - A run that was killed is repaired by the next one.
 author:
   - netviz.sflow contributors (@netviz)

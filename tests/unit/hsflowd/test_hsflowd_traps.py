@@ -402,6 +402,39 @@ def test_a_url_is_filled_in_and_its_sum_found_by_name():
 
 
 @pytest.mark.parametrize(
+    "url, more, version",
+    [
+        ("https://example.com/hsflowd-debian11_2.1.25-4_amd64.deb?token=a/b", {}, "2.1.25-4"),
+        ("https://example.com/hsflowd-{platform}_2.1.25-4_{architecture}.deb", {}, "2.1.25-4"),
+        ("https://example.com/{version}/hsflowd.deb", {}, "2.0.53-1"),
+        ("https://example.com/hsflowd.deb", {"hsflowd_version": "2.0.53-1"}, "2.0.53-1"),
+        ("https://example.com/hsflowd.deb", {}, None),
+    ],
+)
+def test_the_version_of_a_url(url, more, version):
+    plan = source(dict(more, hsflowd_deb_url=url))
+    assert plan["version"] == version and "?" not in plan["source"]["asset"]
+    sentence = "hsflowd_deb_url: the name of %s has no version; give hsflowd_version" % url
+    assert plan["problems"] == ([] if version else [sentence])
+
+
+def test_only_upstreams_releases_end_in_a_number_of_their_own():
+    assert any("2.0.53-1, not 2.0.53" in p for p in source({"hsflowd_version": "2.0.53"})["problems"])
+    mirror = {"hsflowd_version": "2.0.53", "hsflowd_release_url": "https://mirror.example.com"}
+    assert source(mirror)["problems"] == []
+
+
+@pytest.mark.parametrize(
+    "leftovers, told", [([], True), (["/var/lib/netviz-sflow/hsflowd_2.0.25-3.deb"], False)], ids=["no copy", "a copy"]
+)
+def test_a_release_that_cannot_come_back_is_told_before_the_change(leftovers, told):
+    package = {"installed": True, "version": "2.0.25-3"}
+    warnings = source(package=package, leftovers=leftovers)["warnings"]
+    assert any("no copy of the package hsflowd 2.0.25-3" in w and "stays at 2.0.53-1" in w for w in warnings) == told
+    assert source({"hsflowd_version": "2.0.25-3"}, platform="ubuntu18", package=package)["warnings"] == []
+
+
+@pytest.mark.parametrize(
     "modules, platform, packages",
     [
         (["pcap"], "ubuntu18", ["libpcap0.8"]),
