@@ -188,7 +188,8 @@ def hsflowd_cached(source: Mapping[str, str], directory: str) -> str:
     if url.startswith("file://"):
         return url[len("file://") :]
     # By address, because two mirrors may have different files of one name.
-    key = hashlib.sha256(url.rsplit("/", 1)[0].encode("utf-8")).hexdigest()[:12]
+    path, _mark, query = url.partition("?")
+    key = hashlib.sha256((path.rsplit("/", 1)[0] + query).encode("utf-8")).hexdigest()[:12]
     return os.path.join(os.path.expanduser(str(directory)), key, source["asset"])
 
 

@@ -287,8 +287,9 @@ def download(module: Any) -> Any:
         else:
             why = info.get("msg", "no answer")
     raise engine.Failed(
-        "%s could not be downloaded by the host after %d tries: %s. Set hsflowd_release_url to a mirror, hsflowd_deb_file to a file on "
-        "the controller, or hsflowd_download_on: controller" % (p["package_url"], p["download_retries"] + 1, why)
+        "%s could not be downloaded by the host after %d tries: %s. Set hsflowd_release_url to a mirror, hsflowd_deb_url to the package of "
+        "another platform that runs here, hsflowd_deb_file to a file on the controller, or hsflowd_download_on: controller"
+        % (p["package_url"], p["download_retries"] + 1, why)
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ansible_collections.netviz.sflow.plugins.filter import hsflowd_settings as filters
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd as settings
+from ansible_collections.netviz.sflow.plugins.test import archive
 from hsflowd_hosts import host, render
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -213,6 +214,14 @@ def test_each_package_is_downloaded_once(variables):
     # Two mirrors may have different files of one name.
     one, other = ({"url": "https://%s/x.deb" % mirror, "asset": "x.deb"} for mirror in "ab")
     assert filters.hsflowd_cached(one, "/c") != filters.hsflowd_cached(other, "/c")
+    one, other = ({"url": "https://a/x.deb?of=%s" % directory, "asset": "x.deb"} for directory in ("b/c", "d/c"))
+    assert filters.hsflowd_cached(one, "/c") != filters.hsflowd_cached(other, "/c")
+
+
+def test_what_is_no_package_is_known_by_its_first_bytes(deb, tmp_path):
+    page = tmp_path / "hsflowd.deb"
+    page.write_text("<html>please log in</html>")
+    assert archive.debian_archive(str(deb)) and not archive.debian_archive(str(page))
 
 
 @pytest.mark.parametrize("installed, before, due", [
