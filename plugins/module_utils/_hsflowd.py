@@ -1017,6 +1017,10 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
     if version is not None and not re.match(r"^[0-9]+(\.[0-9]+){1,2}(-[0-9]+)?([~+][A-Za-z0-9.~+]*)?$", version):
         problems.append("hsflowd_version is %r, not a version such as 2.0.53-1" % asked)
         version = None
+    base = str(get("hsflowd_release_url", RELEASE_URL)).rstrip("/")
+    elsewhere = get("hsflowd_deb_file") or get("hsflowd_deb_url") or base != RELEASE_URL
+    if version and "-" not in version and not elsewhere:
+        problems.append("hsflowd_version is %s; upstream's releases end in a number of their own: 2.0.53-1, not 2.0.53" % asked)
     if version is None and host is not None and not get("hsflowd_deb_file") and not get("hsflowd_deb_url"):
         version = PLATFORM_VERSIONS.get(platform, (None,))[0]
     if get("hsflowd_deb_file"):
@@ -1035,11 +1039,17 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
                 problems.append("hsflowd_deb_file: the version of %s is not known; give hsflowd_version" % given)
     elif get("hsflowd_deb_url"):
         source["kind"] = "url"
-        version = version or asset_version(get("hsflowd_deb_url")) or PLATFORM_VERSIONS.get(platform, (None,))[0]
-        source["url"] = _fill(get("hsflowd_deb_url"), platform, version, architecture)
-        source["asset"] = source["url"].rsplit("/", 1)[-1]
+        template = str(get("hsflowd_deb_url"))
+        name = template.partition("?")[0]
+        if "{version}" in template:
+            version = version or PLATFORM_VERSIONS.get(platform, (None,))[0]
+        else:
+            version = version or asset_version(_fill(name, platform or "any", None, architecture or "any"))
+            if version is None:
+                problems.append("hsflowd_deb_url: the name of %s has no version; give hsflowd_version" % name)
+        source["url"] = _fill(template, platform, version, architecture)
+        source["asset"] = source["url"].partition("?")[0].rsplit("/", 1)[-1]
     elif host is not None:
-        base = str(get("hsflowd_release_url", RELEASE_URL)).rstrip("/")
         mirror = base != RELEASE_URL
         if mirror:
             source["kind"] = "mirror"  # which may have packages that upstream never built
