@@ -273,7 +273,12 @@ def test_this_machine_agrees_with_the_program_ip():
     seen = {i["name"]: set(i["addresses"]) for i in host.interfaces() if i["addresses"]}
     assert seen == told
     lo = next(i for i in host.interfaces() if i["name"] == "lo")
-    assert lo["kind"] == "loopback" and lo["up"]
+    assert lo["kind"] == "loopback" and lo["up"] and lo["type"] == 772  # ARPHRD_LOOPBACK
+
+
+def test_the_interface_of_a_guest_of_xen_is_known_by_its_driver(tmp_path, monkeypatch):
+    monkeypatch.setattr(host, "_driver", lambda _name: "vif")
+    assert host._kind(str(tmp_path), "vif1.0", 0) == "vif"
 
 
 def test_address_messages_that_are_cut_do_no_harm():
