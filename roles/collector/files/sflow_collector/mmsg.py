@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Many datagrams by one system call: recvmmsg through ctypes, straight into the memory the batch decoder reads.
 
-Every datagram has a slot of 2112 bytes (not a power of two, whose multiples would fall into the same cache sets) and
+Every datagram has a slot of 1600 bytes (not a power of two, whose multiples would fall into the same cache sets) and
 a spill area for the rest of a longer one, which is mapped but not touched as long as nothing long arrives. The kernel
 writes the time of arrival beside it, so that datagrams may wait in the socket without growing younger; where many
 arrive, beside every sixteenth, and those in between take its time. The arrays of the kernel interface (struct mmsghdr,
@@ -30,7 +30,7 @@ np: Any = numpy  # the types of its arrays differ from version to version
 SLOTS = 2048  # a batch that is decoded before the smallest usual receive buffer (4 MiB asked for) fills at full speed,
 MANY_SLOTS = 8192  # and one for buffers of this size, which costs less per datagram
 LARGE_BUFFER = 32 << 20
-SLOT = 2112
+SLOT = 1600
 SPILL = MAX_DATAGRAM - SLOT
 STAMPED, STAMPED_EVERY = 512, 16  # slots at the beginning that all have a time of arrival, and how many of the others do
 NAME, CONTROL = 28, 64  # bytes for a sockaddr_in6, and for the time of arrival
