@@ -55,7 +55,8 @@ class Variables(Mapping[str, Any]):
 
 
 def variables_of(hostvars: Mapping[str, Record], names: Iterable[str]) -> dict[str, Record]:
-    return {name: Variables(hostvars[name]) for name in names if name in hostvars}
+    # Each host once, because Ansible puts all variables of a host together whenever it is asked for them.
+    return {name: Variables(hostvars[name]) for name in dict.fromkeys(names) if name in hostvars}
 
 
 # -- questions ----------------------------------------------------------------------------------------------------------
