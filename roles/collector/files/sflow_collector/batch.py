@@ -691,7 +691,7 @@ class _Batch:
                 arena = np.frombuffer(store.arenas[number], "V%d" % size)
                 arena[slots[chosen]] = self.memory.windows(size)[begin[fits][chosen]]
         asked = ((points.source[point] == np.uint64(counters.HOST))
-                               & accounts.asks_for_name(points.counters[point])).nonzero()[0]
+                 & accounts.asks_for_name(points.counters[point])).nonzero()[0]
         asked = asked[~self._said_before(point[asked], begin[asked], end[asked], now[asked])]
         for row, first, last, time in zip(point[asked].tolist(), begin[asked].tolist(), end[asked].tolist(),
                                           now[asked].tolist()):

@@ -42,7 +42,8 @@ class Table:
             setattr(self, name, view.cast(code))
 
     if TYPE_CHECKING:  # the columns are set by their names; at run time this would slow down every look at one
-        def __getattr__(self, name: str) -> Any: ...
+        def __getattr__(self, name: str) -> Any:
+            ...
 
     def add(self) -> Optional[int]:
         """The number of a fresh row, all zero; None when the table is full."""
