@@ -276,6 +276,8 @@ def test_what_real_agents_send():
     forms = {
         "hsflowd": [gen.flow_sample([gen.timestamp(), gen.raw_header(frame)], ports=(3, 0x3FFFFFFF))],
         "hsflowd with tcp": [gen.flow_sample([gen.tcp_info(), gen.timestamp(), gen.raw_header(frame)])],
+        "a switch": [gen.flow_sample([gen.raw_header(frame), gen.tagged(1001, gen.words(5, 0, 5, 0))])],
+        "a switch with more": [gen.flow_sample([gen.tagged(1001, gen.words(5, 0, 5, 0)), gen.raw_header(frame), gen.timestamp(), gen.tcp_info()])],
         "its own export": [gen.flow_sample([gen.timestamp(), gen.raw_header(own_export, captured=128)])],
         "host counters": [host], "interface counters": [port],
         "application": [gen.flow_sample([gen.tagged(2202, gen.string("shop") + gen.words(0) * 12)], source=(3, 1)),

@@ -28,6 +28,11 @@ def seeds():
             gen.flow_sample([gen.sampled_ip("10.0.0.1", "10.0.0.2"), gen.sampled_ip("2001:db8::1", "2001:db8::2")]),
             gen.flow_sample([gen.raw_header(gen.ethernet(gen.ipv6("2001:db8::1", "2001:db8::2", 6, extensions=[
                 (0, b"\0" * 7), (44, b"\0" * 7)]), 0x86DD, [1, 2]))])]))
+        frames = gen.frame("10.0.0.1", "10.0.0.2"), gen.ethernet(gen.ipv6("2001:db8::1", "2001:db8::2"), 0x86DD, [1])
+        SEEDS += [gen.datagram("192.0.2.2", number, [  # records on both sides of the header
+            gen.flow_sample([gen.timestamp()] * before + [gen.raw_header(frame)] + [gen.tagged(1001, gen.words(5, 0, 5, 0))] * behind,
+                            expanded=expanded) for frame in frames for before in (0, 1, 2) for behind in (0, 1, 2)])
+                  for number, expanded in enumerate((True, False), 1)]
     return SEEDS
 
 

@@ -122,12 +122,12 @@ def learn_flow(data: bytes, sample: "wire.Sample", position: int, size: int) -> 
         place += 2
     places.append((place, 1))
     places = joined(places)
-    # Of those before and behind the length of the frame the first and the last one come with the fields.
+    # Of those before and behind the length of the frame, up to the packet, the first and the last one come with the fields.
     before = [each for each in places if each[0] < header + 4]
-    behind = places[len(before):]
+    behind = [each for each in places[len(before):] if each[0] <= place]
     one, two, three, four = [each + ("s",) for part in (before, behind)
                              for each in (part[0], part[-1] if len(part) > 1 else (sum(part[0]), 0))]
-    others = before[1:-1] + behind[1:-1]
+    others = before[1:-1] + behind[1:-1] + places[len(before) + len(behind):]
     name = 8 if sample.tag == 3 else 4  # bytes of the data source
     protocol, addresses = ((9, 1, "B"), (12, 8, "s")) if sample.packet.version == 4 else ((6, 1, "B"), (8, 32, "s"))
     fields = picker([(8, 4, "I"), (12, name + 4, "s"), one, two, (header + 4, 4, "I"), three, four]
