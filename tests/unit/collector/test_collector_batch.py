@@ -202,7 +202,7 @@ def test_datagrams_that_lie_one_behind_another():
     data, begin = b"".join(datagrams) + bytes(8), 0
     for number, each in enumerate(datagrams):
         reference.receive(each, len(each), SOURCES[0], T0 + number)
-        fast.receive_at(data, begin, begin + len(each), SOURCES[0], T0 + number)
+        fast.take_all([(T0 + number, SOURCES[0], data, begin, begin + len(each))])
         begin += len(each)
     fast.flush()
     assert picture(fast) == picture(reference)

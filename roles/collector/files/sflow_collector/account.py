@@ -95,6 +95,8 @@ class Account:
         self._said_bytes = memoryview(self.points.buffers["said"])
         self._orders = {kind: [getattr(self.points, name) for name in (
             seen, kind + "_base", kind + "_top", kind + "_late", kind + "_twice")] for kind, seen in ORDERED.items()}
+        self._counter_columns = [getattr(self.points, name) for name in (
+            "counters", "counter_top", "last_counter", "polls", "intervals", "kept", "kept_at", "source")]
         self.kept = kept.KeptSamples(self.points)
         self.names: Dict[int, Tuple[Optional[str], Optional[int], int]] = {}  # row of points -> (name, speed, time of the counter sample that said so)
         self.datagrams = self.bytes = 0
@@ -161,8 +163,7 @@ class Account:
             point = self.point(agent, source)
             if point is None:
                 return
-        self.poll(point, number, now)
-        self.keep(agent, point, data, start, end, now)
+        self.counted(agent, point, number, data, start, end, now)
 
     def error(self, reason: str, source: bytes) -> None:
         """Count something that was wrong with a datagram, by reason and by source."""
@@ -333,31 +334,29 @@ class Account:
         points.rate_changes[point] = (points.rate_changes[point] + 1) & sequence.MASK
         points.rate[point] = rate
 
-    def poll(self, point: int, number: int, now: int) -> None:
-        """A counter sample of a data source arrived."""
-        points = self.points
-        counted = points.counters[point]
-        if counted and number == points.counter_top[point] + 1:  # as order() would, which is a call more
-            points.counter_top[point] = number
+    def counted(self, agent: "Agent", point: int, number: int, data: packet.Bytes, start: int, end: int, now: int) -> None:
+        """A counter sample of a data source: its place among the others, the polling interval; it is kept, from start, the
+        number of its records, on to end, for whoever asks for its values.
+        """
+        counted, tops, last, polls, intervals, kept_slot, kept_at, sources = self._counter_columns
+        count = counted[point]
+        if count and number == tops[point] + 1:  # as order() would, which is a call more
+            tops[point] = number
         else:
             self.order("counter", point, number)
-        before = points.last_counter[point]
+        before = last[point]
         if before and now - before >= MIN_INTERVAL_MS:
-            polls = points.polls[point]
-            points.intervals[point * INTERVALS + polls % INTERVALS] = now - before
-            points.polls[point] = polls + 1
-        points.counters[point] = counted + 1
-        points.last_counter[point] = now
-
-    def keep(self, agent: "Agent", point: int, data: packet.Bytes, start: int, end: int, now: int) -> None:
-        """Keep a counter sample, from the number of its records on, for whoever asks for its values."""
-        points = self.points
-        if points.kept[point] and now - points.kept_at[point] < KEEP_EVERY_MS:
+            poll = polls[point]
+            intervals[point * INTERVALS + poll % INTERVALS] = now - before
+            polls[point] = poll + 1
+        counted[point] = count + 1
+        last[point] = now
+        if kept_slot[point] and now - kept_at[point] < KEEP_EVERY_MS:
             return
         body = bytes(data[start:end])
         if not self.kept.put(point, body, now):
             self.overflow["counter_samples"] += 1
-        if points.source[point] == counters.HOST and asks_for_name(points.counters[point]):
+        if sources[point] == counters.HOST and asks_for_name(count + 1):
             self.identify(agent, point, body, now)
 
     def identify(self, agent: "Agent", point: int, body: bytes, now: int) -> None:

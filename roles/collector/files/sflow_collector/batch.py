@@ -664,9 +664,8 @@ class _Batch:
         while self.restarts and self.restarts[0][0] <= number:
             account.renew(self.restarts.pop(0)[1])
         now = int(self.times[number])
-        account.poll(point, int(self.sent[place]), now)
-        account.keep(account.by_number[account.points.agent[point]], point, self.memory.view,
-                     4 * int(self.body[place]) - 4, 4 * int(self.end[place]), now)
+        account.counted(account.by_number[account.points.agent[point]], point, int(self.sent[place]), self.memory.view,
+                        4 * int(self.body[place]) - 4, 4 * int(self.end[place]), now)
 
     def _keep(self, which: Any, point: Any, now: Any) -> None:
         """Keep counter samples of different data sources: copy them into their slots, a size at a time."""

@@ -18,8 +18,9 @@ MAGICS = {b"\xd4\xc3\xb2\xa1": ("<", 1000000), b"\xa1\xb2\xc3\xd4": (">", 100000
 PCAPNG = b"\x0a\x0d\x0d\x0a"
 #: Link type -> (where the protocol number stands, where the packet begins); None: raw IP.
 LINKS: Dict[int, Optional[Tuple[int, int]]] = {1: (12, 14), 113: (14, 16), 276: (0, 20), 12: None, 14: None, 101: None, 228: None, 229: None}
-#: Ethernet type and first byte of IP, total length, fragment, protocol, source, target port, length of UDP.
-_IPV4_BEHIND_ETHERNET = struct.Struct(">12x3sxH2xHxB2x4s6xHH")
+#: Ethernet type and first byte of IP; total length; fragment, time to live and protocol; source; target port and length of UDP.
+_IPV4_BEHIND_ETHERNET = struct.Struct(">12x3sxH2xI2x4s6xI")
+_UNFRAGMENTED_UDP = 0x3FFF00FF, 17  # what counts of the third, and what it must be
 Located = Tuple[int, bytes, bytes, int, int]
 
 
@@ -67,25 +68,29 @@ def _pcap(stream: Any, port: int, order: str, unit: int) -> Iterator[Located]:
     link = struct.unpack(order + "HHiIII", head)[5] & 0xFFFF
     unpack, usual = struct.Struct(order + "III").unpack_from, _IPV4_BEHIND_ETHERNET.unpack_from
     shortest, per_unit = 42 if link == 1 else MAX_FRAME + 1, unit // 1000
+    mask, unfragmented_udp = _UNFRAGMENTED_UDP
+    mapped, port_and_rest = wire.MAPPED, (port << 16) - 34
     piece, data = head, b""
     while piece:
         piece = stream.read(PART)
         data += piece or PAD  # nothing follows the last frame
         position, limit = 0, len(data) - len(PAD)
-        while position + 16 <= limit:
-            seconds, fraction, size = unpack(data, position)
-            if size > MAX_FRAME:
-                raise CaptureError("a frame of %d bytes" % size)
+        while True:
             begin = position + 16
+            if begin > limit:
+                break
+            seconds, fraction, size = unpack(data, position)
             end = begin + size
             if end > limit:
+                if size > MAX_FRAME:
+                    raise CaptureError("a frame of %d bytes" % size)
                 break
             position = end
             if size >= shortest:
-                kind, total, fragment, protocol, address, to, length = usual(data, begin)
-                if (kind == b"\x08\x00\x45" and protocol == 17 and to == port and not fragment & 0x3FFF
-                        and 8 <= length == total - 20 <= size - 34):
-                    yield seconds * 1000 + fraction // per_unit, wire.MAPPED + address, data, begin + 42, begin + 34 + length
+                kind, total, protocol, address, port_and_length = usual(data, begin)
+                if (kind == b"\x08\x00\x45" and protocol & mask == unfragmented_udp and total == size - 14
+                        and port_and_length == port_and_rest + size):
+                    yield seconds * 1000 + fraction // per_unit, mapped + address, data, begin + 42, end
                     continue
             yield from _copied(seconds * 1000 + fraction // per_unit, link, data[begin:end], port)
         data = data[position:]

@@ -6,6 +6,7 @@
 import argparse
 import contextlib
 import gc
+import itertools
 import json
 import math
 import os
@@ -136,14 +137,15 @@ def replay(collector: Any, stream: Any, port: int, clock: "CaptureClock") -> Ite
     if hasattr(collector, "replay") and stream.seekable() and stream.peek(4)[:4] in capture.MAGICS:
         yield from collector.replay(capture.Blocks(stream), port, clock.set)
         return
-    now, receive = -1, collector.receive_at
-    for number, (time_ms, source, data, begin, end) in enumerate(capture.located(stream, port), 1):
-        if time_ms > now:
-            clock.set(time_ms)
-            now = clock.now
-        receive(data, begin, end, source, now)
-        if not number & 0xFFF:
-            yield number
+    located, now = capture.located(stream, port), 0
+    first = next(located, None)
+    while first is not None:
+        if not now:
+            clock.set(first[0])
+        now = collector.take_all(itertools.chain([first], itertools.islice(located, 4095)), now)
+        clock.set(now)
+        yield collector.account.datagrams
+        first = next(located, None)
 
 
 def run_replay(options: "argparse.Namespace") -> int:

@@ -9,9 +9,9 @@ Both ways in (the service and the replay of a capture) and both decoders meet he
 import os
 import resource
 import time
-from typing import Any, Dict, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, Optional, Set, Tuple
 
-from . import account, groups, packet, traffic, wire
+from . import account, capture, groups, packet, traffic, wire
 
 
 class Clock:
@@ -61,13 +61,16 @@ class Collector:
             if sample.packet is not None:
                 self.traffic.add(sample.packet, sample.words["rate"], now)
 
-    def receive_at(self, data: bytes, begin: int, end: int, source: bytes, now: int) -> None:
-        """Take the datagram that lies in data between begin and end; capture.located() makes such data."""
-        self.take(data[begin:end], end - begin, source, now)
-
     def take(self, data: packet.Bytes, length: int, source: bytes, now: int) -> None:
         """Take one datagram now or with the next batch; flush() makes sure that it is accounted for."""
         self.receive(data, length, source, now)
+
+    def take_all(self, located: Iterable["capture.Located"], now: int = 0) -> int:
+        """Take datagrams as capture.located() yields them, at their times but not before now; the newest time."""
+        for arrived, source, data, begin, end in located:
+            now = max(now, arrived)
+            self.take(data[begin:end], end - begin, source, now)
+        return now
 
     def flush(self) -> None:
         """Account for everything received so far that a decoder holds back."""

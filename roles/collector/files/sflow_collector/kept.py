@@ -26,6 +26,8 @@ class KeptSamples:
 
     def __init__(self, points: Any) -> None:
         self.points = points
+        self._columns = [getattr(points, name) for name in (
+            "kept", "kept_half", "kept_size", "kept_before", "kept_at", "kept_before_at")]
         self.slots = [budget // (2 * size) for size, budget in zip(SIZES, BUDGETS)]
         self.used = [0] * len(SIZES)
         self.free: List[List[int]] = [[] for _size in SIZES]  # slots that were given back
@@ -34,20 +36,19 @@ class KeptSamples:
 
     def put(self, point: int, data: packet.Bytes, now: int) -> bool:
         """Keep a sample; False when there is no room."""
-        points, size = self.points, len(data)
-        where = points.kept[point]
-        if not where or size > SIZES[where >> CLASS_SHIFT]:
+        slots, halves, sizes, sizes_before, times, times_before = self._columns
+        where, size = slots[point], len(data)
+        number = where >> CLASS_SHIFT
+        if not where or size > SIZES[number]:
             where = self._take(size)
             if not where:
                 return False
-            points.kept[point] = where
-            points.kept_size[point] = points.kept_before[point] = 0
-        half = points.kept_half[point] = points.kept_half[point] ^ 1
-        points.kept_before[point] = points.kept_size[point]
-        points.kept_before_at[point] = points.kept_at[point]
-        points.kept_size[point] = size
-        points.kept_at[point] = now
-        number = where >> CLASS_SHIFT
+            number = where >> CLASS_SHIFT
+            slots[point] = where
+            sizes[point] = 0
+        half = halves[point] = halves[point] ^ 1
+        sizes_before[point], times_before[point] = sizes[point], times[point]
+        sizes[point], times[point] = size, now
         begin = (((where & SLOT) - 1) * 2 + half) * SIZES[number]
         self.arenas[number][begin:begin + size] = data
         return True

@@ -14,7 +14,8 @@ look-up; the tag and length of the next sample come with the fields of this one.
 
 What a datagram brings is held back, and reaches the account before anything that reads it there, at the latest with
 flush(): of datagrams that follow each other the newest number and time, and how many they were; of flow samples of one
-data source that follow each other (a run) the same.
+data source that follow each other (a run) the same; of sampled packets their lengths, in lists by pair of groups, class
+and sampling rate, which are summed up once a second.
 
 Everything else takes the generic way, sample by sample; it is the reference, and tests compare the two. Learning is
 bounded by the number of forms and by a budget that grows with the datagrams, so that nobody can keep us learning.
@@ -22,20 +23,22 @@ bounded by the number of forms and by a budget that grows with the datagrams, so
 
 import collections
 import struct
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from . import account as accounts
 from . import packet, sequence, traffic, wire
-from .capture import PAD
+from .capture import PAD, Located
 from .core import Collector
 from .groups import CACHE
 
 MAX_HEADS = 1024  # tags and lengths of which forms are known
 MAX_FORMS = 6  # forms with the same tag and length
 BUDGET = 256  # forms learned at the start, and one more with every 100 datagrams
+MAX_RATES = 64  # sampling rates for which lengths are held back
+MAX_HELD = 4096  # datagrams whose lengths are held back
 REMEMBER_ONE_IN = 8  # packets of which one goes into the ring of the traffic, for all of them
 MASK, MAX_GAP = sequence.MASK, sequence.MAX_GAP
-MAX_RATE, MAX_FRAME_LENGTH = traffic.MAX_RATE, packet.MAX_FRAME_LENGTH
+MAX_RATE = traffic.MAX_RATE
 
 # Version and address type; address and sub-agent; sequence, uptime, number of samples; tag and length of the first one.
 _IPV4_AGENT, _IPV6_AGENT = b"\0\0\0\5\0\0\0\1", b"\0\0\0\5\0\0\0\2"
@@ -44,8 +47,7 @@ _IPV6_HEAD = struct.Struct(">8s20sIII8s")
 _PAIR = struct.Struct(">II")
 _SUB_AGENT = struct.Struct(">I")
 _PLAIN, _EXPANDED = struct.Struct(">II"), struct.Struct(">QI")  # data source and rate
-_PLAIN_COUNTER, _EXPANDED_COUNTER = struct.Struct(">8xII"), struct.Struct(">8xIQ")  # number and data source
-#: The class of a protocol by IP version; BEHIND: the protocol is behind extension headers.
+#: The class of a protocol by IP version; BEHIND, which is none: the protocol is behind extension headers.
 BEHIND = len(packet.CLASSES)
 _CLASSES = {4: [packet.CLASS_OF.get(number, packet.OTHER) for number in range(256)],
             6: [BEHIND if number in packet.EXTENSIONS else packet.CLASS_OF.get(number, packet.OTHER)
@@ -60,6 +62,11 @@ def picker(places: Any) -> Any:
         parts.append("%dx%s" % (place - end, "%ds" % size if code == "s" else code))
         end = place + size
     return struct.Struct(">" + "".join(parts)).unpack_from
+
+
+def constant(place: int, size: int) -> Tuple[int, int, str]:
+    """How picker() takes a constant: four bytes as a number, since small numbers are there already."""
+    return place, size, "I" if size == 4 else "s"
 
 
 def joined(places: Any) -> Any:
@@ -84,34 +91,34 @@ def _places(data: bytes, sample: "wire.Sample", position: int) -> Tuple[List[Tup
     return places, tuple(tag for tag, _first, _last in sample.records if tag not in known)
 
 
-def _check(data: bytes, position: int, places: List[Tuple[int, int]]) -> Tuple[Any, Tuple[bytes, ...]]:
-    """(what unpacks the bytes at some places, these bytes)."""
-    check = picker([place + ("s",) for place in places])
-    return check, check(data, position)
-
-
 def learn_counters(data: bytes, sample: "wire.Sample", position: int, size: int) -> Any:
     """The form of a counter sample, size bytes from its tag at position on, that the generic decoder read without an error.
 
-    (size, check, constants, fields, where the number of records stands, unknown records)
+    (size, fields: number, data source, constants, tag and length of the next sample; the constants, whether it is expanded,
+    unknown records)
     """
     places, unknown = _places(data, sample, position)
-    fields = (_EXPANDED_COUNTER if sample.tag == 4 else _PLAIN_COUNTER).unpack_from
-    return (size,) + _check(data, position, joined(places)) + (fields, places[0][0], unknown)
+    expanded = sample.tag == 4
+    fields = picker([(8, 4, "I"), (12, 8, "Q") if expanded else (12, 4, "I")] + [constant(*each) for each in joined(places)]
+                    + [(size, 8, "s")])
+    return size, fields, fields(data, position)[2:-1], expanded, unknown
 
 
 def learn_flow(data: bytes, sample: "wire.Sample", position: int, size: int) -> Any:
     """The form of a flow sample, size bytes from its tag at position on, that the generic decoder read without an error.
 
-    (size, fields, four constants that come with the fields, (check, constants) of any others or None, classes of
-    protocols, unknown records); None when it has no usual form.
+    (how unusual it is, (size, fields, four constants that come with the fields, classes of protocols, (check, constants,
+    unknown records) or None when there is nothing else)); None when it has no usual form. A frame is shorter than 64 KiB:
+    the upper half of its length is a constant.
     """
     places, unknown = _places(data, sample, position)
     carrier = next((record for record in sample.records if record[0] in wire.PACKETS), None)
     if carrier is None or carrier[0] != 1 or sample.packet is None or not sample.packet.version:
         return None
     header = carrier[1] - position
-    places += [(header, 4), (header + 12, 4)]
+    if any(data[position + header + 4:position + header + 6]):
+        return None
+    places += [(header, 6), (header + 12, 4)]
     place = header + 16
     if data[position + header:position + header + 4] == _ETHERNET:
         place += 12
@@ -123,39 +130,43 @@ def learn_flow(data: bytes, sample: "wire.Sample", position: int, size: int) -> 
     places.append((place, 1))
     places = joined(places)
     # Of those before and behind the length of the frame, up to the packet, the first and the last one come with the fields.
-    before = [each for each in places if each[0] < header + 4]
+    before = [each for each in places if each[0] < header + 6]
     behind = [each for each in places[len(before):] if each[0] <= place]
-    one, two, three, four = [each + ("s",) for part in (before, behind)
+    one, two, three, four = [constant(*each) for part in (before, behind)
                              for each in (part[0], part[-1] if len(part) > 1 else (sum(part[0]), 0))]
     others = before[1:-1] + behind[1:-1] + places[len(before) + len(behind):]
     name = 8 if sample.tag == 3 else 4  # bytes of the data source
     protocol, addresses = ((9, 1, "B"), (12, 8, "s")) if sample.packet.version == 4 else ((6, 1, "B"), (8, 32, "s"))
-    fields = picker([(8, 4, "I"), (12, name + 4, "s"), one, two, (header + 4, 4, "I"), three, four]
+    fields = picker([(8, 4, "I"), (12, name + 4, "s"), one, two, (header + 6, 2, "H"), three, four]
                     + [(place + begin, width, code) for begin, width, code in (protocol, addresses)] + [(size, 8, "s")])
-    found = fields(data, position)
-    return (size, fields, found[2], found[3], found[5], found[6], _check(data, position, others) if others else None,
-            _CLASSES[sample.packet.version], unknown)
+    found, check = fields(data, position), picker([constant(*each) for each in others])
+    return (place, sample.packet.version), (
+        size, fields, found[2], found[3], found[5], found[6], _CLASSES[sample.packet.version],
+        (check, check(data, position), unknown) if others or unknown else None)
 
 
 class Stream:
     """One source address that speaks for an agent, and what of it the account does not know yet."""
 
-    __slots__ = ("row", "agent", "who", "alone", "expected", "last", "uptime", "datagrams", "bytes",
-                 "setting", "point", "rate", "frames", "first", "following", "newest", "time")
+    __slots__ = ("row", "agent", "who", "alone", "expected", "written", "last", "uptime", "bytes",
+                 "counters", "counted", "setting", "point", "rate", "pairs", "first", "following", "newest", "time")
 
     def __init__(self, row: int, agent: "accounts.Agent", who: bytes) -> None:
         self.row = row
         self.agent = agent
         self.who = who  # agent address and sub-agent as they stand in the datagram
         self.alone = True  # nobody else speaks for the agent
-        # The number of the next datagram, -1 when that is not all there is to say; those held back, and the last one.
-        self.expected = -1
-        self.last = self.uptime = self.datagrams = self.bytes = 0
-        # The run: data source and rate as they stand in the sample, nothing without a run; the number of its first sample
-        # and of the next one; pool and drops, and time, of the newest.
+        # The number of the next datagram, -1 when that is not all there is to say; the same when the account was told last:
+        # the datagrams in between are held back, with the bytes of all of them and the uptime of the last one.
+        self.expected = self.written = -1
+        self.last = self.uptime = self.bytes = 0
+        self.counters = self.counted = 0  # counter samples held back, and the time of the last one
+        # The run: data source and rate as they stand in the sample, nothing without a run; where its packets are counted;
+        # the number of its first sample and of the next one; pool and drops, and time, of the newest.
         self.setting = b""
         self.point: Optional[int] = None
-        self.rate = self.frames = self.first = self.following = self.time = 0
+        self.pairs: Dict[bytes, Any] = {}
+        self.rate = self.first = self.following = self.time = 0
         self.newest = b""
 
     def hold(self, following: int, data: bytes, newest: int, now: int) -> None:
@@ -165,51 +176,70 @@ class Stream:
         self.newest = data[place:place + 8]
 
 
-class Entries:
-    """What was counted in this second, by source and target address in one and by class.
-
-    That is the [frames, bytes] of Traffic.seconds, None where there are none yet and for the class BEHIND; the pair key
-    without the class stands at the end.
-    """
+class Lengths:
+    """The lengths of sampled packets of this second, held back in lists by pair of groups, sampling rate and class."""
 
     def __init__(self, traffic: "traffic.Traffic") -> None:
         self.traffic = traffic
-        self.known: Dict[bytes, List[Any]] = {}  # those asked for lately
         self.until = 0  # when the second ends
-        self._by_key: Dict[int, List[Any]] = {}
-        self._begun: List[List[Any]] = []  # those with anything of this second
+        self._pairs: Dict[int, Dict[bytes, Any]] = {}  # rate -> {source and target address in one: what adds to the lists}
+        self._known = 0  # pairs of addresses in all of them
+        self._lists: Dict[Tuple[int, int], Tuple[List[List[int]], Any]] = {}  # (pair key, rate) -> (lists, what adds to them)
 
-    def of(self, pair: bytes) -> List[Any]:
-        """The entries of a source and a target address."""
-        if pair in self.known:
-            return self.known[pair]
-        if len(self.known) >= CACHE:
-            self.known.clear()
-            self._by_key.clear()
-            self._begun.clear()
+    def of_rate(self, rate: int) -> Dict[bytes, Any]:
+        """{source and target address in one: one append() by class}, filled by add(); not to be kept beyond full()."""
+        pairs = self._pairs.get(rate)
+        if pairs is None:
+            pairs = {}
+            if not self.full():
+                self._pairs[rate] = pairs
+        return pairs
+
+    def full(self) -> bool:
+        """Whether there is no room for more sampling rates: theirs are counted one by one."""
+        return len(self._pairs) >= MAX_RATES
+
+    def key(self, pair: bytes) -> int:
+        """The pair key, without the class, of a source and a target address."""
         half, find = len(pair) // 2, self.traffic.groups.find
-        key = traffic.pair_key(find(pair[:half]), find(pair[half:]), 0, half > 4)
-        entries = self._by_key.get(key)
-        if entries is None:
-            entries = self._by_key[key] = [None] * (BEHIND + 1) + [key]
-        self.known[pair] = entries
-        return entries
+        return traffic.pair_key(find(pair[:half]), find(pair[half:]), 0, half > 4)
+
+    def add(self, pair: bytes, kind: int, rate: int, length: int, now: int) -> None:
+        """Count a packet of addresses that of_rate() does not know, and have it know them if there is room."""
+        key, second, pairs = self.key(pair), self.traffic.second(now), self._pairs.get(rate)
+        if pairs is None or len(self._lists) * BEHIND >= traffic.MAX_PAIRS:
+            self.traffic.tally(second, key | kind << 1, rate, rate * length)
+            return
+        if self._known >= CACHE:
+            self.forget()
+        if (key, rate) not in self._lists:
+            lists: List[List[int]] = [[] for _class in packet.CLASSES]
+            self._lists[key, rate] = lists, tuple([each.append for each in lists])
+        pairs[pair] = self._lists[key, rate][1]
+        pairs[pair][kind](length)
+        self._known += 1
+
+    def settle(self) -> None:
+        """Bring what is held back into the traffic."""
+        for (key, rate), (lists, _appends) in self._lists.items():
+            for kind, lengths in enumerate(lists):
+                if lengths:
+                    self.traffic.tally(self.traffic.second(self.until - 1), key | kind << 1, rate * len(lengths),
+                                       rate * sum(lengths))
+                    del lengths[:]
+
+    def forget(self) -> None:
+        """Settle, and begin anew with the pairs."""
+        self.settle()
+        self._lists.clear()
+        self._known = 0
+        for pairs in self._pairs.values():
+            pairs.clear()
 
     def turn(self, now: int) -> None:
         """Begin another second."""
-        for entries in self._begun:
-            entries[:BEHIND] = [None] * BEHIND
-        self._begun.clear()
+        self.settle()
         self.until = now - now % 1000 + 1000
-
-    def begin(self, pair: bytes, kind: int, frames: int, size: int, now: int) -> None:
-        """Count what has no entry in this second yet."""
-        entries, second = self.of(pair), self.traffic.second(now)
-        key = entries[-1] | kind << 1
-        self.traffic.tally(second, key, frames, size)
-        entries[kind] = second.get(key)
-        if entries[kind] is not None:
-            self._begun.append(entries)
 
 
 class LearnedCollector(Collector):
@@ -225,7 +255,8 @@ class LearnedCollector(Collector):
         self._learned = 0
         self._streams: Dict[bytes, Stream] = {}  # by source + address + sub-agent
         self._moves = 0
-        self._entries = Entries(self.traffic)
+        self._lengths = Lengths(self.traffic)
+        self._held = 0  # datagrams since the lengths were settled
         self._passed = 0  # packets since one was remembered
         self._remembered: Any = collections.deque(maxlen=traffic.RING)  # what flush() writes into the ring of the traffic
 
@@ -233,9 +264,10 @@ class LearnedCollector(Collector):
         for stream in self._streams.values():
             self._write(stream)
             self._settle(stream)
+        self._lengths.settle()
         for now, pair, protocol, frames, volume in self._remembered:
             half = len(pair) // 2
-            self.traffic.remember(now, self._entries.of(pair)[-1], protocol, 6 if half > 4 else 4, frames, volume, pair[:half],
+            self.traffic.remember(now, self._lengths.key(pair), protocol, 6 if half > 4 else 4, frames, volume, pair[:half],
                                   pair[half:])
         self._remembered.clear()
 
@@ -244,51 +276,133 @@ class LearnedCollector(Collector):
         self._streams.clear()
 
     def regroup(self) -> None:
+        self.flush()
         super().regroup()
-        self._remembered.clear()
-        self._entries = Entries(self.traffic)
+        self._lengths = Lengths(self.traffic)
 
     def receive(self, data: packet.Bytes, length: int, source: bytes, now: int) -> None:
-        self.receive_at(bytes(data[:length]) + PAD, 0, length, source, now)
+        self.take_all([(now, source, bytes(data[:length]) + PAD, 0, length)])
 
-    def receive_at(self, data: Any, begin: int, end: int, source: bytes, now: int) -> None:
-        if end - begin < 28:
-            return super().receive(data[begin:end], end - begin, source, now)
-        kind, who, number, uptime, count, head = _IPV4_HEAD.unpack_from(data, begin)
-        position = begin + 28
-        if kind != _IPV4_AGENT:
-            if kind != _IPV6_AGENT or end - begin < 40:
-                return super().receive(data[begin:end], end - begin, source, now)
-            kind, who, number, uptime, count, head = _IPV6_HEAD.unpack_from(data, begin)
-            position = begin + 40
-            if who.startswith(wire.MAPPED):  # an IPv4 address all the same: one stream, however it is spelled
-                who = who[len(wire.MAPPED):]
-        account = self.account
-        account.datagrams += 1
-        account.bytes += end - begin
-        stream = self._streams.get(source + who)
-        if stream is None or self._moves != account.moves:
-            stream = self._find(source, who, now)
-            if stream is None:
-                return None
-        if number == stream.expected and now - stream.last <= accounts.SHARED_MS:
-            stream.expected = number + 1
-            stream.uptime = uptime
-            stream.last = now
-            stream.datagrams += 1
-            stream.bytes += end - begin
-        elif not self._advance(stream, number, uptime, end - begin, now):
-            return None
-        if count:
-            self._samples(data, position, end, count, head, stream, source, now)
-        return None
+    def take_all(self, located: Iterable[Located], now: int = 0) -> int:
+        account, streams, known = self.account, self._streams, self._flows.get
+        lengths, remembered, passed, until = self._lengths, self._remembered, self._passed, self._lengths.until
+        ipv4_head, ipv6_head, ipv4_agent = _IPV4_HEAD.unpack_from, _IPV6_HEAD.unpack_from, _IPV4_AGENT
+        shared_ms = accounts.SHARED_MS
+        datagrams = octets = 0
+        if self._moves != account.moves:
+            self._forget_streams()
+        try:
+            for time, source, data, begin, end in located:
+                if time > now:
+                    now = time
+                size = end - begin
+                if size < 28:
+                    super().receive(data[begin:end], size, source, now)
+                    continue
+                kind, who, number, uptime, count, head = ipv4_head(data, begin)
+                position = begin + 28
+                if kind != ipv4_agent:
+                    if kind != _IPV6_AGENT or size < 40:
+                        super().receive(data[begin:end], size, source, now)
+                        continue
+                    kind, who, number, uptime, count, head = ipv6_head(data, begin)
+                    position = begin + 40
+                    if who.startswith(wire.MAPPED):  # an IPv4 address all the same: one stream, however it is spelled
+                        who = who[len(wire.MAPPED):]
+                datagrams += 1
+                octets += size
+                stream = streams.get(source + who)
+                if stream is None:
+                    stream = self._find(source, who, now)
+                    if stream is None:
+                        continue
+                if number == stream.expected and now - stream.last <= shared_ms:
+                    stream.expected = number + 1
+                    stream.uptime = uptime
+                    stream.last = now
+                    stream.bytes += size
+                elif not self._advance(stream, number, uptime, size, now):
+                    continue
+                if not count:
+                    continue
+                if now >= until:
+                    lengths = self._turn(now)
+                    until = lengths.until
+                # The samples: flow samples of known forms are read here, everything else by _other().
+                run, following, pairs, pair = stream.setting, stream.following, stream.pairs, None
+                since = following
+                for _unused in range(count):
+                    form = known(head)
+                    while form is not None:
+                        size, fields, one, two, three, four, classes, rest, form = form
+                        behind = position + size
+                        if behind > end:
+                            form = None
+                            continue
+                        number, setting, a, b, length, c, d, protocol, pair, following_head = fields(data, position)
+                        if a == one and b == two and c == three and d == four:
+                            if rest is None:
+                                break
+                            check, constants, unknown = rest
+                            if check(data, position) == constants:
+                                for tag in unknown:
+                                    accounts.count(account.unknown, tag)
+                                break
+                    else:
+                        if following != since:
+                            passed += following - since
+                            since = following
+                            stream.hold(following, data, newest, now)
+                        reached = self._other(data, position, end, head, stream, source, now)
+                        if reached is None:
+                            break
+                        position, head = reached
+                        run, pair = stream.setting, None
+                        continue
+                    if number != following or setting != run:
+                        if following != since:
+                            passed += following - since
+                            stream.hold(following, data, newest, now)
+                        self._settle(stream)
+                        self._open(stream, setting, number)
+                        run, since, pairs = setting, number, stream.pairs
+                    following = number + 1
+                    newest = position
+                    try:
+                        pairs[pair][classes[protocol]](length)
+                    except LookupError:
+                        if classes[protocol] == BEHIND:
+                            self.traffic.add(_packet(data, position + 8, behind, len(run)), stream.rate, now)
+                            passed, pair = passed - 1, None
+                        else:
+                            lengths.add(pair, classes[protocol], min(stream.rate, MAX_RATE), length, now)
+                    position, head = behind, following_head
+                if following != since:
+                    passed += following - since
+                    stream.following, stream.time = following, now  # as hold(), which is a call more
+                    place = newest + len(run) + 12
+                    stream.newest = data[place:place + 8]
+                    if passed >= REMEMBER_ONE_IN and pair is not None:
+                        frames = passed * min(stream.rate, MAX_RATE)
+                        remembered.append((now, pair, protocol, frames, frames * length))
+                        passed = 0
+                if not stream.alone:
+                    self._settle(stream)
+        finally:
+            account.datagrams += datagrams
+            account.bytes += octets
+            self._passed = passed
+            self._held += datagrams
+            if self._held >= MAX_HELD:
+                lengths.settle()
+                self._held = 0
+        return now
 
     def _find(self, source: bytes, who: bytes, now: int) -> Optional[Stream]:
         """A stream as the account knows it, remembered as long as no row changes hands."""
         account = self.account
-        if self._moves != account.moves or len(self._streams) > 2 * account.max_agents:
-            self.flush()
-            self._streams.clear()
+        if len(self._streams) > 2 * account.max_agents:
+            self._forget_streams()
         address, sub_agent = who[:-4], _SUB_AGENT.unpack_from(who, len(who) - 4)[0]
         address = wire.MAPPED + address if len(address) == 4 else address
         agent = account.agents.get((address, sub_agent))
@@ -299,9 +413,7 @@ class LearnedCollector(Collector):
         moves = account.moves
         row = account.stream(source, address, sub_agent, now)
         if account.moves != moves:
-            self.flush()
-            self._streams.clear()
-        self._moves = account.moves
+            self._forget_streams()
         if row is None:
             return None
         agent = account.by_number[account.streams.agent[row]]
@@ -311,6 +423,12 @@ class LearnedCollector(Collector):
             self._read(each)
         return stream
 
+    def _forget_streams(self) -> None:
+        """Begin anew with the streams: their rows may have changed hands."""
+        self.flush()
+        self._streams.clear()
+        self._moves = self.account.moves
+
     def _others(self, agent: "accounts.Agent", who: bytes) -> List[Stream]:
         """The streams of an agent."""
         found = [self._streams.get(source + who) for source, _row in agent.streams]
@@ -319,19 +437,24 @@ class LearnedCollector(Collector):
     def _read(self, stream: Stream) -> None:
         """Take the state of a stream from the account."""
         streams, row = self.account.streams, stream.row
-        stream.expected = streams.top[row] + 1 if streams.running[row] > streams.several[row] else -1
+        stream.expected = stream.written = streams.top[row] + 1 if streams.running[row] > streams.several[row] else -1
         stream.last = streams.last[row]
 
     def _write(self, stream: Stream) -> None:
-        """Bring the datagrams of a stream into the account."""
-        if stream.datagrams:
+        """Bring the datagrams and the number of counter samples of a stream into the account."""
+        if stream.expected != stream.written:
             streams, row = self.account.streams, stream.row
             streams.top[row] = stream.expected - 1
             streams.uptime[row] = stream.uptime
             streams.last[row] = stream.last
-            streams.datagrams[row] += stream.datagrams
+            streams.datagrams[row] += stream.expected - stream.written
             streams.bytes[row] += stream.bytes
-            stream.datagrams = stream.bytes = 0
+            stream.written, stream.bytes = stream.expected, 0
+        if stream.counters:
+            streams, row = self.account.streams, stream.row
+            streams.counters[row] += stream.counters
+            streams.last_counter[row] = stream.counted
+            stream.counters = 0
 
     def _advance(self, stream: Stream, number: int, uptime: int, length: int, now: int) -> bool:
         """A datagram that is not the successor of the one before; False when its samples must not count."""
@@ -347,73 +470,13 @@ class LearnedCollector(Collector):
             self._read(each)
         return fresh
 
-    def _samples(self, data: bytes, position: int, end: int, count: int, head: bytes, stream: Stream, source: bytes,
-                 now: int) -> None:
-        """All samples of a datagram; flow samples of known forms are read here, everything else by _other()."""
-        known, entries = self._flows, self._entries
-        if now >= entries.until:
-            entries.turn(now)
-        pairs = entries.known
-        run, following, frames = stream.setting, stream.following, stream.frames
-        begin, newest, flows, latest = following, 0, 0, None
-        for _unused in range(count):
-            form = known.get(head)
-            while form is not None:
-                size, fields, one, two, three, four, others, classes, unknown, form = form
-                behind = position + size
-                if behind > end:
-                    form = None
-                    continue
-                number, setting, a, b, length, c, d, protocol, pair, following_head = fields(data, position)
-                if (a == one and b == two and c == three and d == four
-                        and (others is None or others[0](data, position) == others[1])):
-                    break
-            else:
-                if following != begin:
-                    flows += following - begin
-                    begin = following
-                    stream.hold(following, data, newest, now)
-                reached = self._other(data, position, end, stream, source, now)
-                if reached is None:
-                    break
-                position, run, head = reached, stream.setting, data[reached:reached + 8]
-                continue
-            if number != following or setting != run:
-                if following != begin:
-                    flows += following - begin
-                    stream.hold(following, data, newest, now)
-                self._settle(stream)
-                self._open(stream, setting, number)
-                run, begin, frames = setting, number, stream.frames
-            following, newest = number + 1, position
-            if unknown:
-                for tag in unknown:
-                    accounts.count(self.account.unknown, tag)
-            if length > MAX_FRAME_LENGTH:
-                length = MAX_FRAME_LENGTH
-            latest, latest_protocol, volume = pair, protocol, frames * length
-            try:
-                entry = pairs[pair][classes[protocol]]
-            except KeyError:
-                entry = entries.of(pair)[classes[protocol]]
-            if entry is not None:
-                entry[0] += frames
-                entry[1] += volume
-            elif classes[protocol] != BEHIND:
-                entries.begin(pair, classes[protocol], frames, volume, now)
-            else:
-                self.traffic.add(_packet(data, position + 8, behind, len(setting)), frames, now)
-                flows, latest = flows - 1, None
-            position, head = behind, following_head
-        if following != begin:
-            flows += following - begin
-            stream.hold(following, data, newest, now)
-        if not stream.alone:
-            self._settle(stream)
-        self._passed += flows
-        if self._passed >= REMEMBER_ONE_IN and latest is not None:
-            self._remembered.append((now, latest, latest_protocol, frames * self._passed, volume * self._passed))
-            self._passed = 0
+    def _turn(self, now: int) -> "Lengths":
+        """Begin another second; the lengths of it."""
+        if self._lengths.full():  # which stops runs from being open
+            self.flush()
+            self._lengths = Lengths(self.traffic)
+        self._lengths.turn(now)
+        return self._lengths
 
     def _open(self, stream: Stream, setting: bytes, number: int) -> None:
         """Begin a run with a flow sample."""
@@ -421,7 +484,7 @@ class LearnedCollector(Collector):
         if len(setting) == 8:
             source = _spelled_out(source)
         stream.point = self.account.point(stream.agent, source)
-        stream.frames = min(stream.rate, MAX_RATE)
+        stream.pairs = self._lengths.of_rate(min(stream.rate, MAX_RATE))
         stream.setting, stream.first = setting, number
 
     def _settle(self, stream: Stream) -> None:
@@ -447,21 +510,34 @@ class LearnedCollector(Collector):
             account.flow(point, first, stream.rate, pool, drops, now)
             first, count = first + 1, count - 1
 
-    def _other(self, data: Any, position: int, end: int, stream: Stream, source: bytes,
-               now: int) -> Optional[int]:
-        """A sample that is no flow sample of a known form; the next position, None to stop."""
-        for size, check, constants, fields, begin, unknown in self._counters.get(data[position:position + 8], ()):
+    def _other(self, data: bytes, position: int, end: int, head: bytes, stream: Stream, source: bytes,
+               now: int) -> Optional[Tuple[int, bytes]]:
+        """A sample that is no flow sample of a known form; (position, tag and length) of the next one, None to stop."""
+        for size, fields, constants, expanded, unknown in self._counters.get(head, ()):
             behind = position + size
-            if behind <= end and check(data, position) == constants:
-                number, name = fields(data, position)
-                if begin == 16:
-                    name = _spelled_out(name)
+            if behind > end:
+                break
+            found = fields(data, position)
+            if found[2:-1] == constants:
                 for tag in unknown:
                     accounts.count(self.account.unknown, tag)
-                self.account.counter_sample(stream.row, stream.agent, name, number, data, position + begin, behind, now)
-                return behind
+                stream.counters += 1
+                stream.counted = now
+                agent, name = stream.agent, found[1]
+                if expanded:
+                    start = position + 20
+                else:
+                    start, name = position + 16, _spelled_out(name)
+                point = agent.points.get(name)
+                if point is None:
+                    point = self.account.point(agent, name)
+                    if point is None:
+                        return behind, found[-1]
+                self.account.counted(agent, point, found[0], data, start, behind, now)
+                return behind, found[-1]
         self._settle(stream)
-        return self._generic(data, position, end, stream.row, source, now)
+        reached = self._generic(data, position, end, stream.row, source, now)
+        return None if reached is None else (reached, data[reached:reached + 8])
 
     def _generic(self, data: bytes, position: int, end: Any, row: int, source: bytes, now: int) -> Optional[int]:
         """One sample by the generic decoder, which may learn from it; the next position, None to stop."""
@@ -505,8 +581,9 @@ class LearnedCollector(Collector):
         if form is not None and len(forms) < MAX_FORMS:
             forms.append(form)
         if flow:
+            forms.sort(key=lambda each: each[0])  # no tags and IPv4 first: of most samples the first form is the right one
             self._flows[head] = None
-            for form in reversed(forms):
+            for _rank, form in reversed(forms):
                 self._flows[head] = form + (self._flows[head],)
 
 

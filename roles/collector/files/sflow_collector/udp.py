@@ -12,9 +12,9 @@ import selectors
 import socket
 import struct
 import time
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
-from . import wire
+from . import capture, wire
 
 MAX_DATAGRAM = 65536
 BURST = 256  # datagrams taken before the loop looks at anything else
@@ -211,19 +211,27 @@ class Receiver:
         self.sock = sock
         self.core = core
         self.allow = allow
-        self._slot = bytearray(MAX_DATAGRAM)
+        self._slot = memoryview(bytearray(MAX_DATAGRAM + len(capture.PAD)))
         self._sources: Dict[Any, Any] = {}
+        self._count, self._more = 0, False  # what the last drain found
         self.pace = Pace(sock, 0.05)
 
     def drain(self) -> Optional[float]:
         """Take what is there, up to a burst; seconds to leave the socket alone, None to wait for the next datagram."""
-        core, slot = self.core, self._slot
-        buffers = [slot]
-        for count in range(BURST):
+        self._more = True
+        self.core.take_all(self._arrived())
+        return self.pace.after(self._count, self._more)
+
+    def _arrived(self) -> "Iterator[capture.Located]":
+        """What is there, up to a burst, as capture.located() yields it."""
+        core, slot, pad = self.core, self._slot, len(capture.PAD)
+        buffers = [slot[:MAX_DATAGRAM]]
+        for self._count in range(BURST):
             try:
                 size, _ancillary, flags, peer = self.sock.recvmsg_into(buffers)
             except BlockingIOError:
-                return self.pace.after(count, False)
+                self._more = False
+                return
             except OSError:  # an ICMP error of an earlier datagram; there is nothing to do about it
                 continue
             source = self._sources.get(peer[0])
@@ -238,8 +246,8 @@ class Receiver:
                 core.account.truncated += 1
                 core.account.error("truncated", source)
                 continue
-            core.take(slot, size, source, core.clock())
-        return self.pace.after(BURST, True)
+            yield core.clock(), source, bytes(slot[:size + pad]), 0, size
+        self._count = BURST
 
 
 def receiver(sock: "socket.socket", core: Any, allow: "AllowList") -> Any:
