@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import re
+import selectors
 import signal
 import socket
 import struct
@@ -17,6 +18,8 @@ import time
 
 import pytest
 import sflow_generator as gen
+from sflow_collector import udp
+from sflow_collector.core import create
 
 FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "roles", "collector", "files")
 DECODERS = ["scalar", "batch"] if importlib.util.find_spec("numpy") else ["scalar"]
@@ -577,3 +580,24 @@ def test_a_worker_that_fails_during_a_save_ends_the_service_in_order(tmp_path, m
     said = capfd.readouterr().err
     assert "workers: a worker does not answer" in said and "started anew" in said and "Traceback" not in said
     assert (tmp_path / "account.json").exists()
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_fault_of_its_own(decoder, monkeypatch, capsys):
+    """A datagram that the decoder stumbles over costs what arrived with it; whoever comes later is heard."""
+    core = create(decoder)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.setblocking(False)
+    schedule = udp.Schedule(selectors.DefaultSelector(), sock, udp.receiver(sock, core, udp.AllowList()))
+    with sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        with monkeypatch.context() as patch:
+            patch.setattr(core.account, "stream", lambda *_arguments: 1 // 0)
+            sender.sendto(gen.datagram("192.0.2.1", 1, []), sock.getsockname())
+            schedule.now()
+        sender.sendto(gen.datagram("192.0.2.2", 1, []), sock.getsockname())
+        schedule.now()
+    core.flush()
+    assert core.account.errors == {"fault": 1}
+    assert [agent.address[12:] for agent in core.account.by_number] == [bytes((192, 0, 2, 2))]
+    assert "ZeroDivisionError" in capsys.readouterr().err

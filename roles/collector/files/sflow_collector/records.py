@@ -88,7 +88,9 @@ def _string(body: Bytes, start: int, end: int) -> Tuple[Optional[str], int]:
     if start + 4 + size > end:
         return None, end
     text = bytes(body[start + 4:start + 4 + min(size, MAX_STRING)]).decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "?" for c in text), start + 4 + ((size + 3) & ~3)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else "?" for c in text)
+    return text, start + 4 + ((size + 3) & ~3)
 
 
 _FLOW = compiled(FLOW_FIELDS)

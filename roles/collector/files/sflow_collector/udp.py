@@ -12,6 +12,7 @@ import selectors
 import socket
 import struct
 import time
+import traceback
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from . import capture, wire
@@ -20,6 +21,7 @@ MAX_DATAGRAM = 65536
 BURST = 256  # datagrams taken before the loop looks at anything else
 BATCH = 1000  # datagrams worth waiting for
 TRUESIZE = 4352  # bytes of receive buffer that a datagram takes at most while it is no longer than an Ethernet frame
+FAULTS_TOLD = 10  # tracebacks printed
 BURST_RATE = 200000  # datagrams per second that may set in at any time without filling the receive buffer
 SO_RCVBUFFORCE = 33
 SO_MEMINFO = 55
@@ -194,8 +196,17 @@ class Schedule:
                 self._at = time.monotonic() + self.receiver.pace.step
 
     def now(self, _events: Optional[int] = None) -> None:
-        """Receive, then leave the socket alone for as long as the receiver says."""
-        pause = self.receiver.drain()
+        """Receive, then leave the socket alone for as long as the receiver says.
+
+        What the decoder stumbles over, by a fault of its own, is counted and told; the rest of the fleet is still heard.
+        """
+        try:
+            pause = self.receiver.drain()
+        except Exception:
+            account, pause = self.receiver.core.account, 0.0
+            if account.errors.get("fault", 0) < FAULTS_TOLD:
+                traceback.print_exc()
+            account.error("fault", wire.MAPPED + bytes(4))
         if (pause is None) != (self._at is None):
             if pause is None:
                 self.selector.register(self.sock, selectors.EVENT_READ, self.now)

@@ -71,6 +71,7 @@ ERRORS = {
     "sample_header": "a sample is shorter than its own header",
     "records": "a record reaches past the end of its sample, or there are fewer than announced",
     "truncated": "longer than the receive slot, the rest is lost",
+    "fault": "a fault of this collector, met while datagrams that arrived together were read",
 }
 
 
