@@ -42,6 +42,7 @@ SECONDS = 2
 #: collector does without numpy, whole processes were measured beside both tools: 7.2 us (Python 3.6: 10.3), 20.0 and 7.1.
 BARS = (("sflowtool -l", "collector, batch", 6), ("sfacctd", "collector, batch", 2),
         ("sflowtool -l", "collector, scalar", 20.0 / 7.2), ("sfacctd", "collector, scalar", 7.1 / 7.2),
+        ("sflowtool -l", "scalar, /usr/bin/python3", 20.0 / 7.2), ("sfacctd", "scalar, /usr/bin/python3", 7.1 / 7.2),
         ("sflowtool -l", "scalar, Python 3.6", 20.0 / 10.3), ("sfacctd", "scalar, Python 3.6", 7.1 / 10.3))
 
 
@@ -69,6 +70,12 @@ def measured(command, **options):
 def collector(*arguments, python=sys.executable):
     """A command line of the collector."""
     return [python, "-m", "sflow_collector"] + list(arguments)
+
+
+def distribution_python():
+    """The interpreter that the service has on a host, None where this is it."""
+    path = "/usr/bin/python3"
+    return path if os.path.exists(path) and os.path.realpath(path) != os.path.realpath(sys.executable) else None
 
 
 def python36():
@@ -102,6 +109,9 @@ def offline(options, folder):
         json.dump(workload.mapping, stream)
     commands = {"collector, batch": collector("replay", path, "--quiet", "--groups", groups, "--decoder", "batch"),
                 "collector, scalar": collector("replay", path, "--quiet", "--groups", groups, "--decoder", "scalar")}
+    if distribution_python():
+        commands["scalar, /usr/bin/python3"] = collector("replay", path, "--quiet", "--groups", groups, "--decoder", "scalar",
+                                                         python=distribution_python())
     if python36():
         commands["scalar, Python 3.6"] = collector("replay", path, "--quiet", "--groups", groups, "--decoder", "scalar",
                                                    python=python36())
@@ -123,13 +133,13 @@ def offline(options, folder):
             share["sfacctd"] = sum(int(line.split()[-2]) for line in list(stream)[1:]) / float(workload.frames)
     say("\nOffline, %d datagrams, median of %d, load average %.1f on %d cores" % (
         options.count, options.rounds, os.getloadavg()[0], os.cpu_count()))
-    say("%-20s %14s %10s %20s %6s" % ("", "us/datagram", "frames", "us/datagram read", "MiB"))
+    say("%-24s %14s %10s %20s %6s" % ("", "us/datagram", "frames", "us/datagram read", "MiB"))
     cost = {}
     for name, results in found.items():
         whole = statistics.median(cpu for cpu, _memory in results) / options.count * 1e6
         cost[name] = whole / share[name]
         memory = statistics.median(memory for _cpu, memory in results)
-        say("%-20s %14.2f %9.0f%% %20.2f %6.0f" % (name, whole, 100 * share[name], cost[name], memory))
+        say("%-24s %14.2f %9.0f%% %20.2f %6.0f" % (name, whole, 100 * share[name], cost[name], memory))
     for name, ours, bound in BARS:
         if name in cost and ours in cost:
             say("%s / %s = %.2f (bar: %.2f)" % (name, ours, cost[name] / cost[ours], bound))

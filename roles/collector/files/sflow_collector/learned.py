@@ -330,7 +330,7 @@ class LearnedCollector(Collector):
                     until = lengths.until
                 # The samples: flow samples of known forms are read here, everything else by _other().
                 run, following, pairs, pair = stream.setting, stream.following, stream.pairs, None
-                since = following
+                since, newest = following, position
                 for _unused in range(count):
                     form = known(head)
                     while form is not None:
@@ -485,7 +485,7 @@ class LearnedCollector(Collector):
             source = _spelled_out(source)
         stream.point = self.account.point(stream.agent, source)
         stream.pairs = self._lengths.of_rate(min(stream.rate, MAX_RATE))
-        stream.setting, stream.first = setting, number
+        stream.setting, stream.first, stream.following = setting, number, number
 
     def _settle(self, stream: Stream) -> None:
         """End the run of a stream and bring it into the account."""
@@ -494,6 +494,8 @@ class LearnedCollector(Collector):
         stream.setting = b""
         account, point, first, now = self.account, stream.point, stream.first, stream.time
         streams, table, count = account.streams, account.points, stream.following - first
+        if not count:  # the first sample was not to be counted after all
+            return
         streams.flows[stream.row] += count
         streams.last_flow[stream.row] = now
         if point is None:
