@@ -233,6 +233,16 @@ def test_learning_is_bounded(monkeypatch):
     assert max(map(len, trio[2]._flow_forms.values())) <= learned.MAX_FORMS
 
 
+def test_known_and_new_forms_in_turn():
+    """What came last counts, whether its form was known or not."""
+    known, new = [gen.interface_counters(2)], [gen.interface_counters(2), gen.port_name("eth0")]
+    datagrams = [(gen.datagram("192.0.2.1", number, [gen.counter_sample(records, number, (0, 2))], uptime=10000 * number),
+                  SOURCES[0], T0 + 10000 * number) for number, records in enumerate((known, known, new), 1)]
+    trio = both(datagrams)
+    assert_equal(trio)
+    assert trio[2].account.streams.last_counter[0] == T0 + 30000
+
+
 def test_rates_and_data_sources_that_change():
     choice = random.Random(2)
     datagrams = []

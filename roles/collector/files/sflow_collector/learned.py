@@ -453,7 +453,7 @@ class LearnedCollector(Collector):
         if stream.counters:
             streams, row = self.account.streams, stream.row
             streams.counters[row] += stream.counters
-            streams.last_counter[row] = stream.counted
+            streams.last_counter[row] = max(stream.counted, streams.last_counter[row])  # or the generic way was later
             stream.counters = 0
 
     def _advance(self, stream: Stream, number: int, uptime: int, length: int, now: int) -> bool:
