@@ -21,6 +21,8 @@ LINKS: Dict[int, Optional[Tuple[int, int]]] = {1: (12, 14), 113: (14, 16), 276: 
 #: Ethernet type and first byte of IP; total length; fragment, time to live and protocol; source; target port and length of UDP.
 _IPV4_BEHIND_ETHERNET = struct.Struct(">12x3sxH2xI2x4s6xI")
 _UNFRAGMENTED_UDP = 0x3FFF00FF, 17  # what counts of the third, and what it must be
+#: Length behind the header, next header; source; target port and length of UDP.
+_IPV6_BEHIND_ETHERNET = struct.Struct(">18xHBx16s18xI")
 Located = Tuple[int, bytes, bytes, int, int]
 
 
@@ -61,15 +63,15 @@ def _exactly(stream: Any, size: int) -> Optional[bytes]:
 
 
 def _pcap(stream: Any, port: int, order: str, unit: int) -> Iterator[Located]:
-    """The datagrams of a pcap file. The usual frame, IPv4 without options behind Ethernet, is recognised here."""
+    """The datagrams of a pcap file. Usual frames, UDP behind IPv4 or IPv6 behind Ethernet and nothing else, are recognised here."""
     head = _exactly(stream, 20)
     if head is None:
         return
     link = struct.unpack(order + "HHiIII", head)[5] & 0xFFFF
     unpack, usual = struct.Struct(order + "III").unpack_from, _IPV4_BEHIND_ETHERNET.unpack_from
     shortest, per_unit = 42 if link == 1 else MAX_FRAME + 1, unit // 1000
-    mask, unfragmented_udp = _UNFRAGMENTED_UDP
-    mapped, port_and_rest = wire.MAPPED, (port << 16) - 34
+    usual6, (mask, unfragmented_udp) = _IPV6_BEHIND_ETHERNET.unpack_from, _UNFRAGMENTED_UDP
+    mapped, port_and_rest, port_and_rest6 = wire.MAPPED, (port << 16) - 34, (port << 16) - 54
     piece, data = head, b""
     while piece:
         piece = stream.read(PART)
@@ -92,6 +94,11 @@ def _pcap(stream: Any, port: int, order: str, unit: int) -> Iterator[Located]:
                         and port_and_length == port_and_rest + size):
                     yield seconds * 1000 + fraction // per_unit, mapped + address, data, begin + 42, end
                     continue
+                if kind == b"\x86\xdd\x60" and size >= 62:
+                    total, protocol, address, port_and_length = usual6(data, begin)
+                    if protocol == 17 and total == size - 54 and port_and_length == port_and_rest6 + size:
+                        yield seconds * 1000 + fraction // per_unit, address, data, begin + 62, end
+                        continue
             yield from _copied(seconds * 1000 + fraction // per_unit, link, data[begin:end], port)
         data = data[position:]
 

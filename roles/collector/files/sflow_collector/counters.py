@@ -102,11 +102,11 @@ def identity(body: bytes) -> Tuple[Optional[bytes], Optional[Tuple[str, str]]]:
         if position > end:
             break
         if tag == 2000:
-            out: Dict[Any, Any] = {}
-            records.read(_COMPILED, tag, body, start, min(start + size, end), out)
-            if "host_name" in out:
-                return body[start - 8:start + size], (out["host_name"], out.get("uuid", ""))
-            break
+            last = min(start + size, end)
+            name, behind = records.string(body, start, last)
+            if name is None:
+                break
+            return body[start - 8:start + size], (name, body[behind:behind + 16].hex() if behind + 16 <= last else "")
     return None, None
 
 

@@ -63,7 +63,7 @@ def read(table: Table, tag: int, body: Bytes, start: int, end: int, out: Dict[st
         return
     for name, _grows, code in fields:
         if code == "s":
-            text, start = _string(body, start, end)
+            text, start = string(body, start, end)
             if text is None:
                 return
             out[name] = text
@@ -80,7 +80,7 @@ def read(table: Table, tag: int, body: Bytes, start: int, end: int, out: Dict[st
             start += size
 
 
-def _string(body: Bytes, start: int, end: int) -> Tuple[Optional[str], int]:
+def string(body: Bytes, start: int, end: int) -> Tuple[Optional[str], int]:
     """A counted string and the position behind it; (None, end) when it does not fit."""
     if start + 4 > end:
         return None, end
