@@ -243,6 +243,24 @@ def test_known_and_new_forms_in_turn():
     assert trio[2].account.streams.last_counter[0] == T0 + 30000
 
 
+@pytest.mark.parametrize("room", [dict(MAX_RATES=3), dict(CACHE=20), dict(MAX_HELD=7), dict(MAX_RATES=3, CACHE=20, MAX_HELD=7)])
+def test_lengths_held_back_within_bounds(room, monkeypatch, tmp_path):
+    """Sampling rates, pairs of addresses and datagrams, each more than there is room for."""
+    for name, most in room.items():
+        monkeypatch.setattr(learned, name, most)
+    choice = random.Random(5)
+    datagrams = []
+    for number in range(1, 1500):
+        samples = [gen.flow_sample([gen.raw_header(gen.frame("10.0.%d.1" % choice.randrange(9), "10.0.%d.2" % choice.randrange(9)))],
+                                   number * 3 + place, rate=choice.choice((0, 1, 400, 400, 400, 1000, 2000, 1 << 30)))
+                   for place in range(choice.randrange(1, 4))]
+        datagrams.append((gen.datagram("192.0.2.%d" % (number % 5), number // 5, samples), SOURCES[0], T0 + number * 9))
+    mapping = {"INTERNET": ["0.0.0.0/0"], "A": ["10.0.1.0/24"], "B": ["10.0.2.0/23"]}
+    trio = both(datagrams, mapping, tmp_path)
+    assert_equal(trio)
+    assert len(trio[2].traffic.seconds) > 10 and len(trio[2]._lengths._pairs) <= learned.MAX_RATES
+
+
 def test_rates_and_data_sources_that_change():
     choice = random.Random(2)
     datagrams = []

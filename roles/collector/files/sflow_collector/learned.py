@@ -196,8 +196,8 @@ class Lengths:
         return pairs
 
     def full(self) -> bool:
-        """Whether there is no room for more sampling rates: theirs are counted one by one."""
-        return len(self._pairs) >= MAX_RATES
+        """Whether there is no room for more sampling rates or pairs of groups: theirs are counted one by one."""
+        return len(self._pairs) >= MAX_RATES or len(self._lists) * BEHIND >= traffic.MAX_PAIRS
 
     def key(self, pair: bytes) -> int:
         """The pair key, without the class, of a source and a target address."""
@@ -207,7 +207,7 @@ class Lengths:
     def add(self, pair: bytes, kind: int, rate: int, length: int, now: int) -> None:
         """Count a packet of addresses that of_rate() does not know, and have it know them if there is room."""
         key, second, pairs = self.key(pair), self.traffic.second(now), self._pairs.get(rate)
-        if pairs is None or len(self._lists) * BEHIND >= traffic.MAX_PAIRS:
+        if pairs is None or self.full() and (key, rate) not in self._lists:
             self.traffic.tally(second, key | kind << 1, rate, rate * length)
             return
         if self._known >= CACHE:
