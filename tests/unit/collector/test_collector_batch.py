@@ -243,9 +243,9 @@ def test_known_and_new_forms_in_turn():
     assert trio[2].account.streams.last_counter[0] == T0 + 30000
 
 
-@pytest.mark.parametrize("room", [dict(MAX_RATES=3), dict(CACHE=20), dict(MAX_HELD=7), dict(MAX_RATES=3, CACHE=20, MAX_HELD=7)])
+@pytest.mark.parametrize("room", [dict(MAX_RATES=3), dict(CACHE=20), dict(MAX_HELD=2000), dict(MAX_RATES=3, CACHE=20, MAX_HELD=2000)])
 def test_lengths_held_back_within_bounds(room, monkeypatch, tmp_path):
-    """Sampling rates, pairs of addresses and datagrams, each more than there is room for."""
+    """Sampling rates, pairs of addresses and bytes of datagrams, each more than there is room for."""
     for name, most in room.items():
         monkeypatch.setattr(learned, name, most)
     choice = random.Random(5)

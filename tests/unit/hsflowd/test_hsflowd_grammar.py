@@ -150,8 +150,6 @@ REFUSED = [(row, value) for row in ROWS for value in refusals(row)]
 
 @pytest.mark.parametrize("row, value, word", CASES, ids=["%s=%s" % (identity(r), v) for r, v, _w in CASES])
 def test_a_value_of_the_row_is_written_and_the_daemons_parser_takes_it(row, value, word):
-    if (row[1], value) == ("sampling", 0) and row[0] == "":
-        pytest.skip("sampling 0 is covered by the tests of sampling")
     plan = settings.settle(variables_for(row, value), version=NEWEST)
     assert plan["problems"] == [] or row[:2] in (("nflog", "probability"), ("ulog", "probability")), plan["problems"]
     default = row[0] == "" and row[1] in ("headerBytes", "datagramBytes") and word == str(row[5])

@@ -142,7 +142,7 @@ def replay(collector: Any, stream: Any, port: int, clock: "CaptureClock") -> Ite
     while first is not None:
         if not now:
             clock.set(first[0])
-        now = collector.take_all(itertools.chain([first], itertools.islice(located, 4095)), now)
+        now = collector.take_all(itertools.chain([first], itertools.islice(located, 1023)), now)
         clock.set(now)
         yield collector.account.datagrams
         first = next(located, None)

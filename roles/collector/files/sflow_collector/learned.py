@@ -35,7 +35,7 @@ MAX_HEADS = 1024  # tags and lengths of which forms are known
 MAX_FORMS = 6  # forms with the same tag and length
 BUDGET = 256  # forms learned at the start, and one more with every 100 datagrams
 MAX_RATES = 64  # sampling rates for which lengths are held back
-MAX_HELD = 4096  # datagrams whose lengths are held back
+MAX_HELD = 4 << 20  # bytes of datagrams of which the lengths of packets are held back
 REMEMBER_ONE_IN = 8  # packets of which one goes into the ring of the traffic, for all of them
 MASK, MAX_GAP = sequence.MASK, sequence.MAX_GAP
 MAX_RATE = traffic.MAX_RATE
@@ -256,7 +256,7 @@ class LearnedCollector(Collector):
         self._streams: Dict[bytes, Stream] = {}  # by source + address + sub-agent
         self._moves = 0
         self._lengths = Lengths(self.traffic)
-        self._held = 0  # datagrams since the lengths were settled
+        self._held = 0  # bytes of datagrams since the lengths were settled
         self._passed = 0  # packets since one was remembered
         self._remembered: Any = collections.deque(maxlen=traffic.RING)  # what flush() writes into the ring of the traffic
 
@@ -392,7 +392,7 @@ class LearnedCollector(Collector):
             account.datagrams += datagrams
             account.bytes += octets
             self._passed = passed
-            self._held += datagrams
+            self._held += octets
             if self._held >= MAX_HELD:
                 lengths.settle()
                 self._held = 0
