@@ -261,6 +261,22 @@ def test_lengths_held_back_within_bounds(room, monkeypatch, tmp_path):
     assert len(trio[2].traffic.seconds) > 10 and len(trio[2]._lengths._pairs) <= learned.MAX_RATES
 
 
+def test_fault_in_a_sample(monkeypatch):
+    """A run that was opened and got no sample, because of a fault, is no run."""
+    collector = core.create("scalar")
+    data = [gen.datagram("192.0.2.1", number, [gen.flow_sample([gen.raw_header(gen.frame("10.0.0.1", "10.0.0.2"))], number)])
+            for number in (1, 2, 3)]
+    collector.take(data[0], len(data[0]), SOURCES[0], T0)
+    with monkeypatch.context() as patch:
+        patch.setattr(learned.Lengths, "add", lambda *_arguments: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            collector.take(data[1], len(data[1]), SOURCES[0], T0 + 1)
+    collector.flush()
+    collector.take(data[2], len(data[2]), SOURCES[0], T0 + 2)
+    collector.flush()
+    assert collector.account.sums(collector.account.by_number[0])["flows"] == 2
+
+
 def test_rates_and_data_sources_that_change():
     choice = random.Random(2)
     datagrams = []

@@ -523,7 +523,7 @@ class LearnedCollector(Collector):
             if found[2:-1] == constants:
                 for tag in unknown:
                     accounts.count(self.account.unknown, tag)
-                stream.counters += 1
+                stream.counters += 1  # as Account.counter_sample(), but for what is held back
                 stream.counted = now
                 agent, name = stream.agent, found[1]
                 if expanded:
