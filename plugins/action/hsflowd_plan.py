@@ -59,8 +59,8 @@ class ActionModule(ActionBase):
         return {**info, "observed_at": time.time(), "refused": [], **decide(info)}
 
     def recent(self, max_age: float) -> dict[str, Any] | None:
-        """What was registered about the host at most so many seconds ago, if anything was."""
-        known = self.variables.get("__hsflowd_info")
+        """What was registered about a host that was not changed since, at most so many seconds ago, if anything was."""
+        known = None if self.variables.get("__hsflowd_change") else self.variables.get("__hsflowd_info")
         seen = known.get("observed_at") if isinstance(known, Mapping) else None
         return filters.plain(known) if seen and 0 <= time.time() - float(seen) < max_age else None
 

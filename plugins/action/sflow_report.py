@@ -39,6 +39,7 @@ class ActionModule(ActionBase):
         return {
             "changed": False,  # a report of the state is no part of the state
             "failing": account["reasons"],
+            "unproved": account["unproved"],
             "verdict_counts": account["counts"],
             "files": self.write(arguments["path"], account) if arguments["path"] else [],
         }
@@ -69,7 +70,7 @@ class ActionModule(ActionBase):
         hostvars = _proof.variables_of(variables.get("hostvars") or {}, [*asked, *arguments["hosts"], *agents])
         alive = set(variables.get("ansible_play_hosts") or ())
         outcomes = {
-            name: _proof.outcome_of(hostvars[name], name in alive)
+            name: _proof.outcome_of(name, hostvars[name], name in alive)
             for name in {*asked, *arguments["hosts"]}
             if name in hostvars
         }

@@ -13,8 +13,8 @@ description:
   - Package, configuration, drop-ins and service change as one transaction in one round trip. The installed daemon judges the
     configuration before it is put in place, and after the restart the module waits until the daemon says that it is in effect.
   - When a step fails, the old configuration and the old package come back, the service is restarted with them, and the module fails
-    with the daemon's own words. The package comes back where C(/var/lib/netviz-sflow) has a copy of it, as it has of what the module
-    installed.
+    with the daemon's own words. The package comes back from the copy of it in C(/var/lib/netviz-sflow), which is made of what is
+    installed where something else has installed it.
   - A run that was killed is repaired by the next one.
 author:
   - netviz.sflow contributors (@netviz)
@@ -22,8 +22,9 @@ options:
   state:
     description:
       - Whether hsflowd is to be there.
-      - V(proved) and V(previous) end a change that was made with O(keep_record=true). V(proved) lets it stand,
-        V(previous) brings back the configuration, the package and the state of the service from before.
+      - V(proved) and V(previous) end a change that was made with O(keep_record=true). V(proved) lets it stand, which needs no Python on
+        the host and is done without the module.
+      - V(previous) brings back the configuration, the package and the state of the service from before.
     type: str
     choices: [present, absent, proved, previous]
     default: present
@@ -320,10 +321,6 @@ def main() -> None:
             diff = [{"before": "".join(c + "\n" for c in changes), "after": ""}] if changes else []
             before = package["version"] if package["installed"] else None
             module.exit_json(changed=bool(changes), changes=changes, diff=diff, version_before=before)
-        if p["state"] == "proved":
-            if not module.check_mode:
-                engine.settle()
-            module.exit_json(changed=False, changes=[])
         if p["state"] == "previous":
             if host.recorded() is None:
                 raise engine.Failed("there is no record of the state before, so nothing was changed")

@@ -76,6 +76,11 @@ failing:
   returned: always
   type: dict
   sample: {web2: "silent: hsflowd is not running on it (inactive/dead)."}
+unproved:
+  description: Those of RV(failing) for which a change made just now can be the reason. Losses are of the last minutes, so they are not.
+  returned: always
+  type: dict
+  sample: {web2: "silent: hsflowd is not running on it (inactive/dead)."}
 files:
   description: The files that were written.
   returned: always

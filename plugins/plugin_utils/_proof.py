@@ -127,11 +127,15 @@ def _resolved(host: str) -> list[str]:
 
 
 def _info(variables: Record) -> Record:
-    """The last observation of the host: after its change was taken back, if it was, or as the role left it."""
-    back = variables.get("__sflow_back")
-    found = [back.get("observed") if isinstance(back, Mapping) else None, variables.get("__hsflowd_info")]
-    known = [info for info in found if isinstance(info, Mapping)]
-    return next((info for info in known if "unit" in info), known[-1] if known else {})
+    """The last observation of the host: what its change brought along, or the end of it when it was taken back."""
+    found = variables.get("__hsflowd_info")
+    info: Record = found if isinstance(found, Mapping) else {}
+    for name in ("__hsflowd_change", "__sflow_end"):
+        result = variables.get(name)
+        observed = result.get("observed") if isinstance(result, Mapping) else None
+        if isinstance(observed, Mapping):
+            info = {**info, **observed, "due": []}
+    return info
 
 
 def expected_of(name: str, variables: Record) -> dict[str, Any]:
@@ -257,8 +261,7 @@ def failure_of(name: str, variables: Record) -> str:
 
 def _found(key: str) -> Callable[[str, Record], bool]:
     def found(_name: str, variables: Record) -> bool:
-        info = variables.get("__hsflowd_info")
-        return bool(isinstance(info, Mapping) and info.get(key))
+        return bool(_info(variables).get(key))
 
     return found
 
@@ -278,22 +281,29 @@ def _without_prefix(said: str) -> str:
     return said[len(TASK_FAILED):] if said.startswith(TASK_FAILED) else said
 
 
-def _did_not_stand(variables: Record) -> str:
+def _unproved(name: str, variables: Record) -> str:
+    """Why the change of the host could not be proved; empty if it was, or there was none."""
+    report = variables.get("__sflow_batch")
+    unproved = report.get("unproved") if isinstance(report, Mapping) else None
+    return str((unproved or {}).get(name) or "")
+
+
+def _did_not_stand(name: str, variables: Record) -> str:
     """What went wrong when the host was told that its change stands; empty if nothing did."""
-    result = variables.get("__sflow_stands")
+    result = None if _unproved(name, variables) else variables.get("__sflow_end")
     if not isinstance(result, Mapping) or result.get("skipped") or result.get("unreachable"):
         return ""
     return _clean(result.get("msg") or "").rstrip(".")
 
 
-def _dropped(_name: str, variables: Record) -> bool:
+def _dropped(name: str, variables: Record) -> bool:
     """Whether a rollout goes on without the host."""
-    registered = ("__hsflowd_info", "__hsflowd_change", "__sflow_stands")
+    registered = ("__hsflowd_info", "__hsflowd_change", "__sflow_end")
     return bool(
         variables.get("__sflow_error")
-        or variables.get("__sflow_unproved")
-        or any(_lost(variables, name) for name in registered)
-        or _did_not_stand(variables)
+        or _unproved(name, variables)
+        or any(_lost(variables, result) for result in registered)
+        or _did_not_stand(name, variables)
     )
 
 
@@ -344,6 +354,9 @@ def merge(
     account["rows"] = sorted(rows.values(), key=lambda row: (not row["failed"], _rank(row), row["name"]))
     account["failing"] = [row["name"] for row in account["rows"] if row["failed"]]
     account["reasons"] = {row["name"]: _sentence(row) for row in account["rows"] if row["failed"]}
+    # Losses are those of the last minutes, most of which were before a change that was made just now.
+    losing = {row["name"] for row in account["rows"] if row["verdict"] == "losing"}
+    account["unproved"] = {name: said for name, said in account["reasons"].items() if name not in losing}
     account["counts"] = dict(Counter(row["verdict"] for row in account["rows"]))
     account["outcomes"] = dict(Counter(row["outcome"] for row in account["rows"] if row.get("outcome")))
     # An agent that is unknown to the question of one collector may be one that another was asked about.
@@ -383,7 +396,7 @@ def _rank(row: Record) -> int:
     return VERDICTS.index(row["verdict"]) if row["verdict"] in VERDICTS else -1
 
 
-def outcome_of(variables: Record, alive: bool) -> dict[str, Any]:
+def outcome_of(name: str, variables: Record, alive: bool) -> dict[str, Any]:
     """What the run did to a host, for its row.
 
     :param alive: whether the host is still part of the run
@@ -393,36 +406,38 @@ def outcome_of(variables: Record, alive: bool) -> dict[str, Any]:
     change = variables.get("__hsflowd_change")
     changes = list(change.get("changes") or []) if isinstance(change, Mapping) and change.get("changed") else []
     error = variables.get("__sflow_error")
-    unproved = variables.get("__sflow_unproved")
-    lost = _unreachable(variables, bool(error))
+    unproved = _unproved(name, variables)
+    lost = _unreachable(name, variables, bool(error))
     if lost:
         found.update(outcome="unreachable", note=lost)
     elif not alive:
         found.update(outcome="left out", note="This run could not reach or prepare it, see above.")
     elif error:
         found.update(outcome="failed", note=_clean(error))
-    elif _did_not_stand(variables):
-        note = f"The change is proved, and the host could not be told so ({_did_not_stand(variables)}); the next run proves it again."
+    elif _did_not_stand(name, variables):
+        note = f"The change is proved, and the host could not be told so ({_did_not_stand(name, variables)}); the next run proves it again."
         found.update(outcome="failed", note=note)
     elif unproved and changes:
-        found.update(_taken_back(variables.get("__sflow_back"), str(unproved)))
+        found.update(_taken_back(variables.get("__sflow_end"), unproved))
     elif changes:
         found["version_before"] = change.get("version_before") if isinstance(change, Mapping) else None
         found["changes"] = changes
         found["outcome"] = "changed"
-    elif PICKS["due"]("", variables):
+    elif PICKS["due"](name, variables):
         found.update(outcome="not reached", note="The rollout stopped before it; it is as it was.")
     return found
 
 
-def _unreachable(variables: Record, failed: bool) -> str:
+def _unreachable(name: str, variables: Record, failed: bool) -> str:
     """Where a rollout lost a host. A proof alone takes no harm from that, and notes no failure."""
-    change, observation, stands = (_lost(variables, name) for name in ("__hsflowd_change", "__hsflowd_info", "__sflow_stands"))
+    change, observation, end = (_lost(variables, result) for result in ("__hsflowd_change", "__hsflowd_info", "__sflow_end"))
     if change:
         return f"The connection was lost during the change ({change}); the next run takes it up."
     if failed and observation:
         return f"It could not be reached ({observation})."
-    return f"The connection was lost after the proof ({stands}); the next run proves it again." if stands else ""
+    if end and not _unproved(name, variables):
+        return f"The connection was lost after the proof ({end}); the next run proves it again."
+    return ""
 
 
 def _taken_back(back: Any, unproved: str) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def test_it_ships_what_users_need_and_nothing_else(tarball):
     assert not [name for name in names if name.endswith((".pyc", ".deb", ".tar.gz")) or "__pycache__" in name]
     wanted = {
         "playbooks/bundle.yml",
-        "playbooks/tasks/prove.yml",
+        "playbooks/tasks/ask.yml",
         "roles/collector/files/sflow_collector/web/index.html",
     }
     wanted |= {"docs/variables.md", "changelogs/changelog.yaml", "meta/ee-requirements.txt"}

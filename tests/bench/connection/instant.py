@@ -19,6 +19,7 @@ options:
     vars: [{name: instant_answer}]
 """
 
+import json  # noqa: E402 - as below
 import re  # noqa: E402 - as below
 
 from ansible.errors import AnsibleConnectionFailure  # noqa: E402 - Ansible puts DOCUMENTATION before the imports
@@ -34,16 +35,19 @@ class Connection(ConnectionBase):
         return self
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
-        if not in_data:  # the directory for temporary files is the one thing that Ansible reads from an answer
-            asked = re.search(r"ansible-tmp-[0-9.-]+", cmd)
-            return 0, f"{asked.group()}=/nonexistent/{asked.group()}\n".encode() if asked else b"", b""
+        asked = re.search(r"ansible-tmp-[0-9.-]+", cmd)
+        if asked and not in_data:  # the directory for temporary files is the one thing that Ansible reads from an answer
+            return 0, f"{asked.group()}=/nonexistent/{asked.group()}\n".encode(), b""
         try:
             with open(self.get_option("answer"), encoding="utf-8") as answer:
                 text = answer.read().replace("192.0.2.1", self.get_option("address"))
         except FileNotFoundError:
             # Newer releases of ansible-core would add the cause to the message.
             raise AnsibleConnectionFailure("a host without an answer is away") from None
-        return 0, text.encode(), b""
+        if in_data:
+            return 0, text.encode(), b""
+        said = json.loads(text)  # a plain command works where modules do
+        return int(bool(said.get("failed"))), b"", said.get("msg", "").encode()
 
     def put_file(self, in_path, out_path):
         raise NotImplementedError("an instant host takes no files: it needs no change")

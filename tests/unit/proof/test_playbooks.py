@@ -198,7 +198,7 @@ def test_a_canary_that_is_lost_stops_the_rollout(fleet, allowed, when, max_age, 
 
 
 def test_a_host_that_is_lost_after_its_proof_counts_too(fleet, changing):
-    hosts = {"host0": lost(fleet, "__sflow_unproved is defined", changing), "host1": DUE}
+    hosts = {"host0": lost(fleet, "__sflow_batch is defined", changing), "host1": DUE}
     run = fleet("playbooks/site.yml", hosts, "-e", '{"sflow_rollout_batches": [1]}')
     assert run.status == 2 and set(run.failed) == {"host0"}, run.text
     assert changed_in_batches(run) == {"host0"}
@@ -212,6 +212,14 @@ def test_a_host_that_another_run_has_changed_meanwhile_is_proved(fleet, tmp_path
     run = fleet("playbooks/site.yml", {"host0": {"instant_answer": answer}}, "-e", "__hsflowd_max_age=0")  # its batch comes late
     assert run.status == 0 and not run.failed, run.text
     assert changed_in_batches(run) == {"host0"} and "3 hosts: 3 reporting." in run.text
+
+
+def test_packets_are_made_before_the_question(fleet, changing):
+    run = fleet("playbooks/site.yml", {"host0": {**DUE, "instant_answer": str(changing)}}, "-e", "sflow_proof_flows=true",
+                "-e", '{"sflow_proof_require": ["counters"]}')
+    assert run.status == 0 and not run.failed, run.text
+    tasks = [task for task, _hosts in run.plays[BATCHES]]
+    assert tasks.index("Send packets that sampling must show") < tasks.index("Ask the collector about every agent") < len(tasks) - 1
 
 
 def said(tmp_path, **answer):
@@ -232,11 +240,12 @@ def test_a_host_that_cannot_be_observed_counts_as_one_that_failed(fleet, changin
 
 def test_a_change_that_could_not_be_told_to_stand_counts(fleet, changing, tmp_path):
     full = said(tmp_path, failed=True, msg="No space left on device")
-    hosts = {"host0": {**DUE, "instant_answer": f"{{{{ '{full}' if __sflow_unproved is defined else '{changing}' }}}}"}, "host1": DUE}
+    hosts = {"host0": {**DUE, "instant_answer": f"{{{{ '{full}' if __sflow_batch is defined else '{changing}' }}}}"}, "host1": DUE}
     run = fleet("playbooks/site.yml", hosts, "-e", '{"sflow_rollout_batches": [1]}')
     assert run.status == 2 and set(run.failed) == {"host0"}, run.text
     assert changed_in_batches(run) == {"host0"}
-    assert "could not be told so (No space left on device); the next run proves it again" in run.failed["host0"]
+    why = "/var/lib/netviz-sflow/hsflowd.pending could not be removed: No space left on device"
+    assert f"could not be told so ({why}); the next run proves it again" in run.failed["host0"]
 
 
 @pytest.mark.parametrize("settings", [{"ANSIBLE_STRATEGY": "free"}, {"ANSIBLE_ANY_ERRORS_FATAL": "1"}])
@@ -257,7 +266,7 @@ def test_a_collector_that_cannot_be_reached_is_a_verdict(fleet, changing, book):
     run = fleet(f"playbooks/{book}.yml", hosts, *(["--limit", "sflow_agents"] if book == "site" else []), others=collector)
     assert run.status == 2 and {"host1", "host2"} <= set(run.failed), run.text
     assert run.failed["host1"] == "unknown: The collector could not be asked from watch: a host without an answer is away."
-    taken_back = "netviz.sflow.hsflowd_apply" in run.text or "Take the change back" in [task for task, _hosts in run.plays[BATCHES]]
+    taken_back = "netviz.sflow.hsflowd_apply" in run.text or "Let the change stand or take it back" in [task for task, _hosts in run.plays[BATCHES]]
     assert taken_back or book == "verify"
 
 

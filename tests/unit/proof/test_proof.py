@@ -192,33 +192,34 @@ def test_failing_hosts_come_first():
     assert lines[5] == "2 hosts: 1 reporting, 1 silent. Asked: http://127.0.0.1:8008 (netviz.sflow 1.0.0)."
 
 
-UNPROVED = "silent: No datagram."
+UNPROVED = {"unproved": {"a": "silent: No datagram."}}
+PROVED: dict = {"unproved": {}}
 AWAY = {"unreachable": True, "changed": False, "msg": "No route to host"}
 CHANGE = {"changed": True, "changes": ["package", "config", "service"]}
 
 
 @pytest.mark.parametrize("variables, due, alive, outcome, words", [
     ({}, False, True, None, ""),
-    ({"__hsflowd_change": CHANGE, "__sflow_unproved": ""}, True, True, "changed", ""),
+    ({"__hsflowd_change": CHANGE, "__sflow_batch": PROVED}, True, True, "changed", ""),
     ({"__hsflowd_change": {"changed": False, "changes": []}}, False, True, None, ""),
     ({"__hsflowd_change": {"skipped": True, "changed": False}}, True, True, "not reached", "stopped before it"),
     ({}, True, True, "not reached", "stopped before it"),
     ({}, True, False, "left out", "could not reach or prepare it"),
     ({"__sflow_error": "x", "__hsflowd_change": AWAY}, True, True, "unreachable", "lost during the change (No route to host); the next run"),
     ({"__sflow_error": "x", "__hsflowd_change": AWAY}, True, False, "unreachable", "lost during the change"),
-    ({"__hsflowd_change": CHANGE, "__sflow_unproved": "", "__sflow_stands": AWAY}, True, True, "unreachable", "lost after the proof"),
-    ({"__hsflowd_change": CHANGE, "__sflow_unproved": UNPROVED, "__sflow_back": AWAY}, True, True, "not taken back", "nor taken back: No route"),
+    ({"__hsflowd_change": CHANGE, "__sflow_batch": PROVED, "__sflow_end": AWAY}, True, True, "unreachable", "lost after the proof"),
+    ({"__hsflowd_change": CHANGE, "__sflow_batch": UNPROVED, "__sflow_end": AWAY}, True, True, "not taken back", "nor taken back: No route"),
     ({"__sflow_error": "dpkg: no space\nleft"}, True, True, "failed", "dpkg: no space left"),
-    ({"__hsflowd_change": CHANGE, "__sflow_unproved": UNPROVED, "__sflow_back": {"changed": True, "left": "it is as it was"}},
+    ({"__hsflowd_change": CHANGE, "__sflow_batch": UNPROVED, "__sflow_end": {"changed": True, "left": "it is as it was"}},
      True, True, "rolled back", "could not be proved (silent: No datagram) and was taken back: it is as it was."),
-    ({"__hsflowd_change": CHANGE, "__sflow_unproved": UNPROVED, "__sflow_back": {"changed": False, "msg": "no record"}},
+    ({"__hsflowd_change": CHANGE, "__sflow_batch": UNPROVED, "__sflow_end": {"changed": False, "msg": "no record"}},
      True, True, "not taken back", "nor taken back: no record"),
-    ({"__hsflowd_change": CHANGE, "__sflow_unproved": UNPROVED, "__sflow_back": {"changed": False, "skipped": True, "msg": "x"}},
+    ({"__hsflowd_change": CHANGE, "__sflow_batch": UNPROVED, "__sflow_end": {"changed": False, "skipped": True, "msg": "x"}},
      True, True, "unproved", "and stays"),
 ])
 def test_what_the_run_did_to_a_host(variables, due, alive, outcome, words):
     info = {"due": ["hsflowd.conf differs"] if due else []}
-    found = _proof.outcome_of(dict(variables, __hsflowd_info=info), alive)
+    found = _proof.outcome_of("a", dict(variables, __hsflowd_info=info), alive)
     assert found.get("outcome") == outcome and words in found.get("note", "")
     account = _proof.merge([answered({"name": "a"})], outcomes={"a": found})
     assert account["failing"] == (["a"] if outcome in _proof.FAILURES else [])
@@ -227,49 +228,55 @@ def test_what_the_run_did_to_a_host(variables, due, alive, outcome, words):
 
 def test_a_host_that_could_not_be_observed_fails_a_rollout_and_no_proof():
     away = {"__hsflowd_info": AWAY}
-    assert "outcome" not in _proof.outcome_of(away, True)
-    found = _proof.outcome_of(dict(away, __sflow_error="No route to host"), True)
+    assert "outcome" not in _proof.outcome_of("a", away, True)
+    found = _proof.outcome_of("a", dict(away, __sflow_error="No route to host"), True)
     assert found["outcome"] == "unreachable" and found["note"] == "It could not be reached (No route to host)."
     assert _proof.merge([answered({"name": "a"})], outcomes={"a": found})["failing"] == ["a"]
     assert sflow_hosts({"a": away, "b": {"__hsflowd_info": RUNNING}}, ["a", "b"], "unreachable") == ["a"]
 
 
+def test_a_change_is_not_blamed_for_losses():
+    account = _proof.merge([answered({"name": "a", "verdict": "losing", "reason": "x"}, {"name": "b", "verdict": "stale", "reason": "y"})])
+    assert sorted(account["failing"]) == ["a", "b"]
+    assert account["unproved"] == {"b": "stale: y"}
+
+
 @pytest.mark.parametrize("variables, dropped", [
     ({}, False),
-    ({"__hsflowd_info": RUNNING, "__hsflowd_change": CHANGE, "__sflow_unproved": "", "__sflow_stands": {"changed": False}}, False),
+    ({"__hsflowd_info": RUNNING, "__hsflowd_change": CHANGE, "__sflow_batch": PROVED, "__sflow_end": {"changed": False}}, False),
     ({"__hsflowd_info": AWAY}, True),
     ({"__hsflowd_change": AWAY}, True),
     ({"__sflow_error": "dpkg: no space left"}, True),
-    ({"__hsflowd_change": CHANGE, "__sflow_unproved": UNPROVED}, True),
-    ({"__hsflowd_change": CHANGE, "__sflow_unproved": "", "__sflow_stands": AWAY}, True),
+    ({"__hsflowd_change": CHANGE, "__sflow_batch": UNPROVED}, True),
+    ({"__hsflowd_change": CHANGE, "__sflow_batch": PROVED, "__sflow_end": AWAY}, True),
 ])
 def test_which_hosts_a_rollout_goes_on_without(variables, dropped):
     assert sflow_hosts({"a": variables}, ["a"], "dropped") == (["a"] if dropped else [])
 
 
 def test_no_secret_reaches_the_report():
-    found = _proof.outcome_of({"__sflow_error": "GET https://me:pa55@mirror/x failed, token=abc123 Password: hunter2"}, True)
+    found = _proof.outcome_of("a", {"__sflow_error": "GET https://me:pa55@mirror/x failed, token=abc123 Password: hunter2"}, True)
     assert found["note"] == "GET https://***@mirror/x failed, token=*** Password: ***"
 
 
 def test_the_version_before_and_after():
-    outcome = _proof.outcome_of({"__hsflowd_change": {**CHANGE, "version_before": "2.0.53-1"},
+    outcome = _proof.outcome_of("a", {"__hsflowd_change": {**CHANGE, "version_before": "2.0.53-1"},
                                  "__hsflowd_info": {"unit": {}, "package": {"version": "2.1.11-1"}}}, True)
     row = _report.table(_proof.merge([answered({"name": "a"})], outcomes={"a": outcome}))[1][0]
     assert "2.0.53-1 -> 2.1.11-1  restarted  reporting" in row
 
 
 def test_a_host_that_went_back_is_judged_by_its_last_observation():
-    variables = {"__hsflowd_info": RUNNING, "__sflow_back": {"observed": {"unit": {"active_state": "inactive"}, "package": {"installed": False}}}}
+    variables = {"__hsflowd_info": RUNNING, "__sflow_end": {"observed": {"unit": {"active_state": "inactive"}, "package": {"installed": False}}}}
     assert _proof.expected_of("web1", variables)["daemon"] == "absent"
-    skipped = dict(variables, __sflow_back={"skipped": True, "changed": False})
+    skipped = dict(variables, __sflow_end={"skipped": True, "changed": False})
     assert _proof.expected_of("web1", skipped)["daemon"] == "running"
 
 
 def test_a_daemon_has_run_on_since_it_was_observed(monkeypatch):
     """So a datagram that proved it in its batch still does, and a sampling rate from before its start still says nothing."""
     monkeypatch.setattr(_proof.time, "time", lambda: 1030.0)
-    observed = {"__hsflowd_info": dict(RUNNING, observed_at=1000.0), "__sflow_unproved": ""}
+    observed = {"__hsflowd_info": dict(RUNNING, observed_at=1000.0), "__sflow_batch": PROVED}
     assert _proof.expected_of("web1", observed)["running_seconds"] == 80.0
     assert _proof.expected_of("web1", FLEET["web1"])["running_seconds"] == 50.0
 
