@@ -1117,7 +1117,6 @@ def settle(variables: Dict[str, Any], host: Optional[Dict[Any, Any]] = None,
     _modules(plan, sampling)
     _dns_sd(plan)
     _limits(plan)
-    _way_back(plan, source)
     wanted = _loadable(plan, source)
     _faults(plan, source)
     missing = libraries(wanted, host.get("platform"), host.get("libraries") or []) if host else []
@@ -1143,20 +1142,6 @@ def settle(variables: Dict[str, Any], host: Optional[Dict[Any, Any]] = None,
         "dns_sd": dns_sd_record(variables),
         "taps": taps,
     }
-
-
-def _way_back(plan: "_Plan", source: Dict[str, Any]) -> None:
-    """Whoever installed the release that is there kept no copy of it; this role does."""
-    package = (plan.host or {}).get("package") or {}
-    installed = package.get("version") if package.get("installed") else None
-    if not installed or installed == plan.version or source["kind"] == "installed":
-        return
-    kept = "/hsflowd_%s.deb" % re.sub(r"[^A-Za-z0-9.+~-]", "_", str(installed))
-    if not any(path.endswith(kept) for path in (plan.host or {}).get("leftovers") or []):
-        plan.warnings.append(
-            "this host has no copy of the package hsflowd %s: if the change fails, the configuration goes back and the package stays at %s"
-            % (installed, plan.version)
-        )
 
 
 def due(host: Dict[Any, Any], plan: Dict[str, Any], digest: str, drop_ins: Dict[str, str],

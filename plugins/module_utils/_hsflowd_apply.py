@@ -22,6 +22,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_host as host
+from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_repack as repacking
 
 PREVIOUS = host.CONFIG + ".previous"
 CANDIDATE = "/etc/.hsflowd.conf.candidate"
@@ -159,6 +160,7 @@ class Transaction:
         self.diff: List[Any] = []
         self.note: List[Any] = []
         self.cursor = ""
+        self.no_copy = ""  # why none could be made of the package before
 
     # what differs
 
@@ -234,6 +236,7 @@ class Transaction:
             if p["libraries"]:
                 self.install_libraries()
             if self.package_due:
+                self.keep_package_before()
                 self.install_package()
             self.check_candidate()
             self.write_files()
@@ -277,9 +280,9 @@ class Transaction:
 
     def reload(self) -> None:
         """Has systemd read its files again. It ignores a line that it does not understand; that must not go unnoticed."""
-        cursor = self.here()
+        cursor = self.here() if self.drop_ins_due else ""
         self.systemctl("daemon-reload")
-        if not cursor or not self.drop_ins_due:
+        if not cursor:
             return
         command = ["journalctl", "_PID=1", "--after-cursor", cursor, "--output", "cat", "--no-pager"]
         _status, out = self.execute(command, timeout=20)
@@ -312,6 +315,17 @@ class Transaction:
                 last_words(out),
             )
         self.touched.add("libraries")
+
+    def keep_package_before(self) -> None:
+        """Makes a file of the package that is there now, unless there is one already: what something else installed has none."""
+        package, version = host.package()[0], self.before["version"]
+        if not package["installed"] or package["version"] != version or os.path.exists(_kept(version)):
+            return
+        try:
+            repacking.repack(_kept(version), self.execute)
+        except (repacking.Impossible, OSError) as error:
+            self.no_copy = str(error)
+            self.note.append("no copy of the package hsflowd %s could be made (%s)" % (version, error))
 
     def install_package(self) -> None:
         path = self.p["package_file"]
@@ -368,12 +382,15 @@ class Transaction:
     def start(self) -> Dict[str, Any]:
         """Restarts the service and waits until the daemon says what is in effect."""
         _stale_pid_file()
-        # Stopped first, so that what the old daemon says at its end is not taken for words of the new one.
-        self.execute(["systemctl", "--no-ask-password", "stop", host.UNIT], timeout=60)
-        self.execute(["systemctl", "reset-failed", host.UNIT], timeout=30)
+        service = host.unit()
+        if service["active_state"] != "inactive":
+            # Stopped first, so that what the old daemon says at its end is not taken for words of the new one.
+            self.execute(["systemctl", "--no-ask-password", "stop", host.UNIT], timeout=60)
+            self.execute(["systemctl", "reset-failed", host.UNIT], timeout=30)
+            service = host.unit()
         self.cursor = self.here()
         began = self.clock()
-        restarts = host.unit()["n_restarts"]
+        restarts = service["n_restarts"]
         status, out = self.execute(["systemctl", "--no-ask-password", "start", host.UNIT], timeout=60)
         if status != 0:
             raise Failed("the service does not start", self.journal(began) or last_words(out))
@@ -531,7 +548,8 @@ class Transaction:
         version = host.package()[0]["version"]
         said = "the old configuration is back and the service is %s" % state
         if version != before["version"]:
-            said += "; the package stays at %s, because no copy of %s is on this host" % (version, before["version"])
+            why = self.no_copy and " (%s)" % self.no_copy
+            said += "; the package stays at %s, because there is no copy of %s%s" % (version, before["version"], why)
         return said
 
     def settled(self, began: float) -> str:
@@ -557,13 +575,13 @@ class Transaction:
             self.note.append(
                 "no copy of the package was kept (%s); a later upgrade cannot go back to it" % error.strerror
             )
-        if not self.p["keep_record"]:
-            _prune(kept)
+        _prune(kept, _kept(self.before["version"]) if self.p["keep_record"] and self.before["version"] else kept)
 
     def sweep(self) -> None:
         """Removes what an interrupted run or dpkg left beside the configuration, and the record last."""
         for path in glob.glob("/etc/.hsflowd.conf.*") + glob.glob(host.CONFIG + ".dpkg-*"):
             delete(path)
+        repacking.sweep(host.STATE)
         if not self.p["keep_record"]:
             delete(host.PENDING)
 
@@ -583,23 +601,17 @@ class Transaction:
             present = glob.glob(os.path.join(host.DROP_INS, PREFIX + "*.conf"))
             self.drop_ins_due = dict.fromkeys(present)
             left = self.restore()
-        settle()
+        delete(host.PENDING)
+        package = host.package()[0]
+        _prune(_kept(package["version"]) if package["installed"] else None)
+        _remove_empty(host.STATE)
         return left
 
 
-def settle() -> Any:
-    """Forgets the state before; the present one stays. Returns whether there was a record."""
-    found = os.path.exists(host.PENDING)
-    delete(host.PENDING)
-    package = host.package()[0]
-    _prune(_kept(package["version"]) if package["installed"] else None)
-    _remove_empty(host.STATE)
-    return found
-
-
-def _prune(kept: Optional[str]) -> None:
+def _prune(*kept: Optional[str]) -> None:
+    """Deletes all copies of packages but these."""
     for path in glob.glob(host.STATE + "/hsflowd_*"):
-        if path != kept:
+        if path not in kept:
             delete(path)
 
 
@@ -646,6 +658,7 @@ def remove(parameters: Any, check: Any, execute: Any = run) -> Any:
             raise Failed("the package could not be removed", last_words(out))
     for path in ours + files + ([host.CONFIG] if config_due else []) + host.leftovers():
         delete(path)
+    repacking.sweep(host.STATE)
     _remove_empty(host.DROP_INS)
     _remove_empty(host.STATE)
     execute(["systemctl", "daemon-reload"], timeout=60)

@@ -80,8 +80,13 @@ class Machine:
             raise KeyboardInterrupt
         if self.breaks and line.startswith(self.breaks):
             return 1, "broken on purpose"
-        if command[0] == "dpkg-deb":
+        if "--build" in command:
+            with open(command[-1], "w") as stream:
+                stream.write(self.package)
+        elif command[0] == "dpkg-deb":
             return 0, "Package: hsflowd\n"
+        elif command[0] == "dpkg-query":
+            return 0, "Package: hsflowd\n" if "--status" in command else ""
         if line.startswith("dpkg ") and "--install" in command:
             with open(command[-1]) as stream:
                 self.package = stream.read()
@@ -292,11 +297,36 @@ def test_the_old_package_comes_back(machine):
     assert os.listdir(host.STATE) == ["hsflowd_2.deb"]
 
 
-def test_a_package_that_somebody_else_installed_stays_and_it_is_said(machine):
+def test_a_package_that_somebody_else_installed_comes_back(machine):
     machine.package = "0"
     machine.refuse = "polling"
-    with pytest.raises(engine.Failed, match="the package stays at 1, because no copy of 0 is on this host"):
+    with pytest.raises(engine.Failed, match="; the old configuration is back and the service is [a-z]+$"):
         work(machine, parameters(machine, "1"))
+    assert machine.package == "0" and os.listdir(host.STATE) == ["hsflowd_0.deb"]
+    machine.refuse, machine.log = "", []
+    work(machine, parameters(machine, "1"))
+    assert not [line for line in machine.log if "--build" in line]  # there is a copy by now
+    assert os.listdir(host.STATE) == ["hsflowd_1.deb"]
+
+
+def test_a_package_of_which_no_copy_could_be_made_stays_and_it_is_said(machine):
+    machine.package = "0"
+    machine.breaks = "dpkg-query --listfiles"
+    assert "no copy of the package hsflowd 0 could be made" in work(machine, parameters(machine, "1", keep_record=True)).note[0]
+    machine.package, machine.refuse = "0", "bad"
+    engine.delete(host.PENDING)
+    words = r"stays at 1, because there is no copy of 0 \(dpkg-query --listfiles failed: broken on purpose\)"
+    with pytest.raises(engine.Failed, match=words):
+        work(machine, parameters(machine, "1", config="bad"))
+    assert os.listdir(host.STATE) == ["hsflowd_1.deb"]
+
+
+def test_after_a_proof_from_outside_both_copies_are_there(machine):
+    """The record alone is removed then. The next change of the package removes what is not needed for its own way back."""
+    for version in "123":
+        work(machine, parameters(machine, version, keep_record=True))
+        engine.delete(host.PENDING)
+    assert sorted(os.listdir(host.STATE)) == ["hsflowd_2.deb", "hsflowd_3.deb"]
 
 
 def test_without_rollback_the_host_stays_as_it_is(machine):

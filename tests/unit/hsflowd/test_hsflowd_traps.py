@@ -425,16 +425,6 @@ def test_only_upstreams_releases_end_in_a_number_of_their_own():
 
 
 @pytest.mark.parametrize(
-    "leftovers, told", [([], True), (["/var/lib/netviz-sflow/hsflowd_2.0.25-3.deb"], False)], ids=["no copy", "a copy"]
-)
-def test_a_release_that_cannot_come_back_is_told_before_the_change(leftovers, told):
-    package = {"installed": True, "version": "2.0.25-3"}
-    warnings = source(package=package, leftovers=leftovers)["warnings"]
-    assert any("no copy of the package hsflowd 2.0.25-3" in w and "stays at 2.0.53-1" in w for w in warnings) == told
-    assert source({"hsflowd_version": "2.0.25-3"}, platform="ubuntu18", package=package)["warnings"] == []
-
-
-@pytest.mark.parametrize(
     "modules, platform, packages",
     [
         (["pcap"], "ubuntu18", ["libpcap0.8"]),

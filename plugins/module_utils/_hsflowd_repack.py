@@ -1,0 +1,105 @@
+# Copyright (c) 2026, netviz.sflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A package file made of the package that is installed, for the way back to a release of which nobody has kept the file.
+
+dpkg knows its files, its control fields and its scripts (deb(5), deb-control(5)); dpkg-deb makes a package of them. What an
+administrator has changed in the files since is in it as well, which is what a way back is for.
+"""
+
+import glob
+import os
+import shutil
+import tempfile
+from typing import Any, Callable, List
+
+NAME = "hsflowd"
+PREFIX = "repack-"  # of the directory in which the package is made
+# Fields of the status of a package that are none of the package itself.
+OF_STATUS = ("Status", "Conffiles", "Config-Version", "Triggers-Pending", "Triggers-Awaited")
+
+
+class Impossible(Exception):
+    """Why there can be no such package, in a few words."""
+
+
+def repack(target: str, execute: Callable[..., Any]) -> None:
+    """Makes the package file target, in one step. Raises Impossible, or OSError where there is no room."""
+    room = tempfile.mkdtemp(prefix=PREFIX, dir=os.path.dirname(target))
+    try:
+        tree = os.path.join(room, "tree")
+        _directory(tree, 0o755)
+        _copy(_said(execute, ["dpkg-query", "--listfiles", NAME]).splitlines(), tree)
+        control = os.path.join(tree, "DEBIAN")
+        _directory(control, 0o755)
+        with open(os.path.join(control, "control"), "w") as stream:
+            stream.write(fields(_said(execute, ["dpkg-query", "--status", NAME])))
+        for path in _said(execute, ["dpkg-query", "--control-path", NAME]).split():
+            _control_file(path, control, tree)
+        made = os.path.join(room, "made.deb")
+        _said(execute, ["dpkg-deb", "-Zgzip", "-z1", "--build", tree, made])  # quick; every dpkg-deb knows gzip
+        os.rename(made, target)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def sweep(directory: str) -> None:
+    """Removes what a run that was killed left of this."""
+    for path in glob.glob(os.path.join(directory, PREFIX + "*")):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def fields(status: str) -> str:
+    """The control fields of a package, from what dpkg says of one that is installed."""
+    kept: List[str] = []
+    ours = True
+    for line in status.splitlines():
+        if not line.startswith((" ", "\t")):
+            ours = line.partition(":")[0] not in OF_STATUS
+        if ours and line.strip():
+            kept.append(line)
+    return "\n".join(kept) + "\n"
+
+
+def _said(execute: Callable[..., Any], command: List[str]) -> str:
+    status, out = execute(command, timeout=60)
+    if status != 0:
+        raise Impossible("%s failed: %s" % (" ".join(command[:2]), " ".join(out.split())[-300:]))
+    return str(out)
+
+
+def _directory(path: str, mode: int) -> None:
+    os.mkdir(path)
+    os.chmod(path, mode)  # whatever the umask
+
+
+def _copy(listed: List[str], tree: str) -> None:
+    """The files of the package. What holds others is a directory, even where the host has a link (/lib) instead of it."""
+    paths = [path for path in listed if path.startswith("/") and path != "/."]
+    if len(paths) < len([line for line in listed if line.strip() not in ("", "/.")]):
+        raise Impossible("files of it are diverted")
+    holding = {os.path.dirname(path) for path in paths}
+    for path in paths:
+        there = tree + path
+        if path in holding or (os.path.isdir(path) and not os.path.islink(path)):
+            _directory(there, os.stat(path).st_mode & 0o7777 if os.path.isdir(path) else 0o755)
+        elif os.path.lexists(path):
+            shutil.copy2(path, there, follow_symlinks=False)
+            if not os.path.islink(path):
+                status = os.stat(path)
+                os.chown(there, status.st_uid, status.st_gid)
+
+
+def _control_file(path: str, control: str, tree: str) -> None:
+    name = os.path.basename(path).rpartition(".")[2]
+    there = os.path.join(control, name)
+    if name == "conffiles":  # dpkg-deb wants each of them to be there
+        with open(path) as stream:
+            present = [line for line in stream if os.path.lexists(tree + line.strip())]
+        with open(there, "w") as stream:
+            stream.writelines(present)
+    elif name not in ("list", "md5sums"):
+        shutil.copy2(path, there)
+    if os.path.exists(there):
+        os.chmod(there, 0o755 if name in ("preinst", "postinst", "prerm", "postrm", "config") else 0o644)
