@@ -261,7 +261,7 @@ def test_no_secret_reaches_the_report():
 
 def test_the_version_before_and_after():
     outcome = _proof.outcome_of("a", {"__hsflowd_change": {**CHANGE, "version_before": "2.0.53-1"},
-                                 "__hsflowd_info": {"unit": {}, "package": {"version": "2.1.11-1"}}}, True)
+                                      "__hsflowd_info": {"unit": {}, "package": {"version": "2.1.11-1"}}}, True)
     row = _report.table(_proof.merge([answered({"name": "a"})], outcomes={"a": outcome}))[1][0]
     assert "2.0.53-1 -> 2.1.11-1  restarted  reporting" in row
 
