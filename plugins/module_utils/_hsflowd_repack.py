@@ -82,6 +82,8 @@ def _copy(listed: List[str], tree: str) -> None:
     holding = {os.path.dirname(path) for path in paths}
     for path in paths:
         there = tree + path
+        if not os.path.isdir(os.path.dirname(there)):  # dpkg lists what the package says, which need not be every directory
+            os.makedirs(os.path.dirname(there), 0o755)
         if path in holding or (os.path.isdir(path) and not os.path.islink(path)):
             _directory(there, os.stat(path).st_mode & 0o7777 if os.path.isdir(path) else 0o755)
         elif os.path.lexists(path):

@@ -211,7 +211,7 @@ left:
   type: str
   sample: the old configuration is back and the service is active
 notes:
-  description: What did not work and does no harm.
+  description: What did not work and does no harm now, such as a copy of the package that could not be made. They are warnings too.
   returned: success
   type: list
   elements: str
@@ -351,6 +351,8 @@ def main() -> None:
             changes=transaction.changes,
             diff=transaction.diff,
         )
+    for sentence in transaction.note:
+        module.warn(sentence)
     module.exit_json(
         changed=True,
         changes=transaction.changes,

@@ -37,7 +37,7 @@ def test_the_control_fields_are_those_of_the_package():
 
 @pytest.fixture
 def installed(tmp_path):
-    """A host where /lib is a link, with a package; (its files as dpkg lists them, what answers for dpkg-query)."""
+    """A host where /lib is a link, and a package that does not name it; (its files as dpkg lists them, what answers for dpkg-query)."""
     root = tmp_path / "host"
     (root / "usr/lib/systemd").mkdir(parents=True)
     os.chmod(str(root / "usr/lib/systemd"), 0o755)
@@ -50,7 +50,7 @@ def installed(tmp_path):
     (root / "alias").symlink_to("hsflowd")
     control = tmp_path / "info"
     control.mkdir()
-    names = ("etc", "etc/hsflowd.conf", "etc/gone.conf", "hsflowd", "alias", "lib", "lib/systemd", "lib/systemd/hsflowd.service")
+    names = ("etc", "etc/hsflowd.conf", "etc/gone.conf", "hsflowd", "alias", "lib/systemd", "lib/systemd/hsflowd.service")
     listed = ["/."] + [str(path) for path in reversed(root.parents) if str(path) != "/"] + [str(root)] + ["%s/%s" % (root, name) for name in names]
     (control / "hsflowd.conffiles").write_text("%s/etc/hsflowd.conf\n%s/etc/gone.conf\n" % (root, root))
     (control / "hsflowd.postinst").write_text("#!/bin/sh\n")
