@@ -82,6 +82,10 @@ bench-fleet: venv ## site.yml beside ping and a plain role, over ssh (ARGS="flee
 bench-groups: venv ## vizceral_groups with 100,000 CIDRs beside json.dump, on this Python and on 3.6
 	@python tests/bench/bench_groups.py
 
+.PHONY: bench-page
+bench-page: venv ## drawing and sorting 10,000 agents in a browser, beside 100
+	@python tests/bench/bench_page.py $(ARGS)
+
 .PHONY: fuzz
 fuzz: venv ## mutated datagrams through both decoders (COUNT=10000000; a second run goes on where the first ended)
 	@mkdir -p .cache

@@ -39,8 +39,8 @@ def launch():
             browser.close()
 
 
-def until(condition, seconds=10.0):
-    """Whether the condition becomes true in time."""
+def until(condition, seconds=60.0):
+    """Whether the condition becomes true in time, which is much on a machine with other work."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

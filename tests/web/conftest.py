@@ -16,6 +16,9 @@ import urllib.request
 import browser
 import fake
 import pytest
+from playwright.sync_api import expect
+
+expect.set_options(timeout=60_000)  # much, for a machine with other work
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +65,7 @@ def collector(tmp_path):
             command += ["--token-file", str(tmp_path / "token")]
         processes.append(subprocess.Popen(command, cwd=fake.PACKAGE.parent))
         url = f"http://127.0.0.1:{http}/"
-        assert browser.until(lambda: answers(url + "healthz"), 15)
+        assert browser.until(lambda: answers(url + "healthz"))
         threading.Thread(target=send, args=(udp, ended)).start()
         return url
 

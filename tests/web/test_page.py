@@ -93,10 +93,10 @@ def test_an_agent_that_falls_silent_is_shown_without_a_reload(serve, show):
     page = show(server.url)
     expect(page.locator(".chip").nth(5)).to_contain_text("3 reporting")
     server.agents = [*agents[:2], fake.agent(2, last_seen_ms=900_000)]
-    expect(page.locator(".chip").nth(0)).to_contain_text("1 silent", timeout=9000)
+    expect(page.locator(".chip").nth(0)).to_contain_text("1 silent")
     assert rows(page).nth(0).locator("td").nth(0).inner_text().endswith("silent")
     server.agents = agents[:2]
-    expect(rows(page)).to_have_count(2, timeout=9000)
+    expect(rows(page)).to_have_count(2)
 
 
 def test_search_and_verdicts_filter(serve, show):
@@ -146,33 +146,28 @@ def test_keyboard_reaches_every_agent_and_its_details(serve, show):
     assert page.evaluate("document.activeElement.getAttribute('aria-rowindex')") == "300"
 
 
-def test_ten_thousand_agents_scroll_smoothly(serve, show):
+def test_of_ten_thousand_agents_only_those_in_view_are_drawn(serve, show):
     agents = [fake.agent(number) for number in range(10_000)]
     agents[7_777] = fake.agent(7_777, host_name="needle", last_seen_ms=900_000)
     page = show(serve(agents=agents).url)
-    expect(page.locator("#agents")).to_have_attribute("aria-rowcount", "10001", timeout=30_000)
+    expect(page.locator("#agents")).to_have_attribute("aria-rowcount", "10001")
     expect(rows(page).first).to_contain_text("needle")
     assert rows(page).count() < 60
-    # Milliseconds of work for each of 60 steps through the whole table, the table drawn anew each time.
-    spent = page.evaluate(
+    # In 60 steps through the whole table, the most rows that are there at a time. How long it takes: make bench-page.
+    most = page.evaluate(
         """async () => {
-          const scroller = document.getElementById("scroller"), spent = [];
+          const scroller = document.getElementById("scroller");
+          let most = 0;
           for (let step = 0; step <= 60; step += 1) {
             await new Promise(requestAnimationFrame);
             scroller.scrollTop = (scroller.scrollHeight - scroller.clientHeight) * step / 60;
-            const begun = performance.now();
             window.netviz.fleet.draw();
-            document.body.offsetHeight;
-            spent.push(performance.now() - begun);
+            most = Math.max(most, document.querySelectorAll("#rows tr:not(.gap)").length);
           }
-          return spent.sort((a, b) => a - b);
+          return most;
         }"""
     )
-    assert spent[len(spent) // 2] < 16, spent
-    sorting = page.evaluate(
-        "(() => { const b = performance.now(); window.netviz.fleet.arrange(); return performance.now() - b; })()"
-    )
-    assert sorting < 250
+    assert 10 < most < 60
     assert rows(page).last.get_attribute("aria-rowindex") == "10001"
     page.locator("#search").fill("needle")  # far fewer rows than the table is scrolled by
     expect(rows(page)).to_have_count(1)
@@ -201,10 +196,9 @@ def test_particles_follow_the_data(serve, show):
     # Traffic that ends leaves the picture; traffic that begins enters it.
     server.pairs = [fake.pair("C", "INTERNET", tcp_udp=9_000), fake.pair("A", "INTERNET", tcp_udp=600)]
     assert until(
-        lambda: counts(page).get("C>INTERNET", {}).get("tcp_udp", 0) > 15 and counts(page)["C>INTERNET"]["icmp"] == 0,
-        20,
+        lambda: counts(page).get("C>INTERNET", {}).get("tcp_udp", 0) > 15 and counts(page)["C>INTERNET"]["icmp"] == 0
     )
-    assert until(lambda: counts(page)["A>INTERNET"]["tcp_udp"] < seen["A>INTERNET"]["tcp_udp"] / 2, 20)
+    assert until(lambda: counts(page)["A>INTERNET"]["tcp_udp"] < seen["A>INTERNET"]["tcp_udp"] / 2)
     assert counts(page).get("A>B", {"tcp_udp": 0})["tcp_udp"] == 0
 
 
@@ -234,7 +228,7 @@ def test_picture_is_drawn_in_the_colours_of_the_classes(serve, show):
             seen = coloured()
             return seen[colour] > 300 and sum(seen.values()) == seen[colour]
 
-        assert until(alone, 15), (name, coloured())
+        assert until(alone), (name, coloured())
 
 
 def test_click_on_a_link_shows_its_talkers(serve, show):
@@ -306,7 +300,7 @@ def test_a_collector_that_does_not_answer_is_named(serve, show):
     page = show(server.url, allow=["503"])
     expect(rows(page)).to_have_count(6)
     server.down = True
-    expect(page.locator("#banner")).to_contain_text("does not answer", timeout=10_000)
+    expect(page.locator("#banner")).to_contain_text("does not answer")
     expect(rows(page)).to_have_count(6)
     server.down = False
     expect(page.locator("#banner")).to_be_hidden(timeout=10_000)
@@ -387,9 +381,9 @@ def test_page_of_the_real_collector(collector, show, token):
             urllib.request.urlopen(url + "fleet/json", timeout=5)
         page.locator("#ask-token").fill(token)
         page.keyboard.press("Enter")
-    expect(rows(page)).to_have_count(1, timeout=15_000)
+    expect(rows(page)).to_have_count(1)
     expect(rows(page).first).to_contain_text("192.0.2.9")
     page.goto(url + "#traffic")
-    expect(page.locator("#links button").first).to_contain_text("SiteA", timeout=15_000)
+    expect(page.locator("#links button").first).to_contain_text("SiteA")
     page.locator("#links button").first.click()
     expect(page.locator("#drawer-body")).to_contain_text("203.0.113.9")

@@ -66,7 +66,7 @@ def test_vizceral_draws_what_the_collector_answers(component, collector, show):
         graph = "picture.currentGraph"
         return page.evaluate(f"{graph} ? Object.values({graph}.connections).map(c => [c.source.name, c.target.name, c.volumeTotal]) : []")
 
-    assert until(lambda: any(volume > 0 for _source, _target, volume in volumes()), 20), volumes()
+    assert until(lambda: any(volume > 0 for _source, _target, volume in volumes())), volumes()
     found = {(source, target): volume for source, target, volume in volumes()}
     assert set(found) == {("INTERNET", "SiteA"), ("SiteA", "INTERNET")}
     assert found["SiteA", "INTERNET"] > 0 == found["INTERNET", "SiteA"]
