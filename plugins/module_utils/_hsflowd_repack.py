@@ -26,6 +26,7 @@ class Impossible(Exception):
 
 def repack(target: str, execute: Callable[..., Any]) -> None:
     """Makes the package file target, in one step. Raises Impossible, or OSError where there is no room."""
+    sweep(os.path.dirname(target))
     room = tempfile.mkdtemp(prefix=PREFIX, dir=os.path.dirname(target))
     try:
         tree = os.path.join(room, "tree")
@@ -41,13 +42,13 @@ def repack(target: str, execute: Callable[..., Any]) -> None:
         _said(execute, ["dpkg-deb", "-Zgzip", "-z1", "--build", tree, made])  # quick; every dpkg-deb knows gzip
         os.rename(made, target)
     finally:
-        shutil.rmtree(room, ignore_errors=True)
+        shutil.rmtree(room, ignore_errors=True)  # the package counts; what is left is swept the next time
 
 
 def sweep(directory: str) -> None:
     """Removes what a run that was killed left of this."""
     for path in glob.glob(os.path.join(directory, PREFIX + "*")):
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)  # it is in nobody's way
 
 
 def fields(status: str) -> str:

@@ -73,7 +73,7 @@ def installed(tmp_path):
 def test_the_package_holds_what_the_host_has(installed, tmp_path):
     root, _listed, execute = installed
     state = tmp_path / "state"
-    state.mkdir()
+    (state / "repack-killed" / "tree").mkdir(parents=True)
     umask = os.umask(0o077)
     try:
         repacking.repack(str(state / "made.deb"), execute)
