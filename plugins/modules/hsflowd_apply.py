@@ -46,6 +46,9 @@ options:
     description: Whether O(package_file) is a path on the host.
     type: bool
     default: false
+  package_data:
+    description: The content of O(package_file), encoded. Set by the action plugin; not for use in a task.
+    type: str
   package_url:
     description: Where the host itself downloads the package, instead of O(package_file).
     type: str
@@ -217,7 +220,9 @@ notes:
   elements: str
 """
 
+import base64
 import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -235,6 +240,7 @@ SPEC = dict(
     package_manage=dict(type="bool", default=True),
     package_file=dict(type="path"),
     package_remote=dict(type="bool", default=False),
+    package_data=dict(type="str", no_log=True),  # kept out of the log for its size
     package_url=dict(type="str"),
     package_version=dict(type="str"),
     package_sha256=dict(type="str"),
@@ -261,6 +267,14 @@ SPEC = dict(
 )
 
 
+def put(module: Any, source: Any) -> str:
+    """Writes a package to a file that goes with the module; returns its path."""
+    handle, path = tempfile.mkstemp(suffix=".deb", dir=module.tmpdir)
+    with os.fdopen(handle, "wb") as stream:
+        shutil.copyfileobj(source, stream)
+    return path
+
+
 def download(module: Any) -> Any:
     """Fetches the package onto the host; returns its path."""
     from ansible.module_utils.urls import fetch_url  # most runs need nothing of it, and it takes longest to load
@@ -278,11 +292,8 @@ def download(module: Any) -> Any:
             and "msg" in info
             and str(info["msg"]).startswith("OK")
         ):
-            handle, path = tempfile.mkstemp(suffix=".deb", dir=module.tmpdir)
             try:
-                with os.fdopen(handle, "wb") as stream:
-                    shutil.copyfileobj(response, stream)
-                return path
+                return put(module, response)
             except OSError as error:
                 why = str(error)
         else:
@@ -292,6 +303,16 @@ def download(module: Any) -> Any:
         "another platform that runs here, hsflowd_deb_file to a file on the controller, or hsflowd_download_on: controller"
         % (p["package_url"], p["download_retries"] + 1, why)
     )
+
+
+def carried(module: Any) -> str:
+    """The package that came with the arguments; returns its path."""
+    try:
+        return put(module, io.BytesIO(base64.b64decode(module.params["package_data"])))
+    except OSError as error:
+        raise engine.Failed(
+            "the package could not be written to %s (%s), so nothing was changed" % (module.tmpdir, error.strerror)
+        ) from None
 
 
 def check_sum(path: Any, wanted: Any) -> None:
@@ -308,7 +329,7 @@ def main() -> None:
         argument_spec=SPEC,
         supports_check_mode=True,
         required_if=[("state", "present", ["config"])],
-        mutually_exclusive=[("package_file", "package_url")],
+        mutually_exclusive=[("package_file", "package_data", "package_url")],
     )
     p = module.params
     for sentence in p["warnings"]:
@@ -339,6 +360,8 @@ def main() -> None:
         if transaction.package_due:
             if p["package_url"]:
                 p["package_file"] = download(module)
+            elif p["package_data"]:
+                p["package_file"] = carried(module)
             if not p["package_file"]:
                 raise engine.Failed("no package was given, and hsflowd %s is not installed" % p["package_version"])
             check_sum(p["package_file"], p["package_sha256"])
