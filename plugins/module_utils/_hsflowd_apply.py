@@ -29,6 +29,7 @@ CANDIDATE = "/etc/.hsflowd.conf.candidate"
 PID_FILE = "/var/run/hsflowd.pid"
 PREFIX = "netviz-"  # of the drop-ins that are ours
 WITHOUT_SYSV = {"SYSTEMCTL_SKIP_SYSV": "1"}  # an old systemctl does not know it, and takes longer
+FORESEEN_GRACE_SECONDS = 1
 DPKG_OPTIONS = ("--force-confdef", "--force-confold")
 
 
@@ -125,6 +126,44 @@ def validate(candidate: str, execute: Callable[..., Any] = run) -> Optional[str]
     return verdict(status, out)
 
 
+# What is in effect
+
+
+def not_in_effect(wanted: Dict[str, Any], auto: Dict[str, Any]) -> str:
+    """What the daemon does not say is in effect, as a sentence; empty when all of it is.
+
+    wanted: collectors, agent_address, sampling and polling, None where it is not known.
+    """
+    for collector in wanted["collectors"]:
+        if not any(
+            c["udpport"] == int(collector["udpport"]) and _found(collector["ip"], c["ip"]) for c in auto["collectors"]
+        ):
+            return "the collector %s port %s is not in effect" % (collector["ip"], collector["udpport"])
+    address = wanted["agent_address"]
+    if address and auto["agent_ip"] and not host.same_address(auto["agent_ip"], address):
+        return "the agent address is %s, not %s" % (auto["agent_ip"], address)
+    for name in ("sampling", "polling"):
+        if wanted[name] is not None and auto[name] is not None and auto[name] != wanted[name]:
+            return "%s is %s, not %s" % (name, auto[name], wanted[name])
+    return ""
+
+
+def foresee(wanted: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    """What the daemon is going to say is in effect, in the form of parse_auto(); None where that depends on more than its file."""
+    known = wanted["agent_address"] and wanted["sampling"] is not None and wanted["polling"] is not None
+    addresses = [collector["ip"] for collector in wanted["collectors"]]
+    if wanted["dns_sd"] or not known or not addresses or not all(map(_is_address, addresses)):
+        return None
+    return dict(
+        host.parse_auto(""),
+        complete=True,
+        agent_ip=wanted["agent_address"],
+        collectors=[{"ip": c["ip"], "udpport": int(c["udpport"])} for c in wanted["collectors"]],
+        sampling=wanted["sampling"],
+        polling=wanted["polling"],
+    )
+
+
 # The state before, and the way back
 
 
@@ -161,6 +200,8 @@ class Transaction:
         self.note: List[Any] = []
         self.cursor = ""
         self.no_copy = ""  # why none could be made of the package before
+        # The daemon needs four seconds to say what is in effect. Where a proof follows, that can be read when it is over.
+        self.foreseen = foresee(parameters) if parameters["keep_record"] else None
 
     # what differs
 
@@ -402,11 +443,13 @@ class Transaction:
         return max(self.p["ready_timeout_seconds"], 45 if self.p["dns_sd"] else 0)
 
     def ready(self, began: float, restarts: int) -> Dict[str, Any]:
+        """Waits until the daemon says what is in effect. Where that is foreseen it need only have loaded its modules and stay up."""
         end = began + self.patience
+        grace = FORESEEN_GRACE_SECONDS if self.foreseen else self.p["grace_seconds"]
         while True:
             # Only looking at the file is cheap enough to do often.
             asked_again = self.clock() + 1
-            while not self.written(began) and self.clock() < min(asked_again, end):
+            while not self.foreseen and not self.written(began) and self.clock() < min(asked_again, end):
                 self.sleep(0.1)
             service = host.unit()
             if (
@@ -418,9 +461,9 @@ class Transaction:
                     "the daemon does not stay up (%s, %s)" % (service["active_state"], service["result"]),
                     self.journal(began),
                 )
-            missing = self.missing(service, began)
-            if not missing and (service["running_seconds"] or 0) >= self.p["grace_seconds"]:
-                return host.parse_auto(host.text(host.AUTO))
+            missing = self.not_loaded(service) if self.foreseen else self.missing(service, began)
+            if not missing and (service["running_seconds"] or 0) >= grace:
+                return self.foreseen or host.parse_auto(host.text(host.AUTO))
             if self.clock() >= end and missing:
                 raise Failed(
                     "the daemon runs and is not what was configured after %d s: %s"
@@ -446,28 +489,20 @@ class Transaction:
         if not self.written(began):
             unanswered = ", so the DNS gave no collector for the SRV record %s" % p["dns_sd"] if p["dns_sd"] else ""
             return "%s is not complete%s" % (host.AUTO, unanswered)
-        auto = host.parse_auto(host.text(host.AUTO))
-        for collector in p["collectors"]:
-            if not any(
-                c["udpport"] == int(collector["udpport"]) and _found(collector["ip"], c["ip"])
-                for c in auto["collectors"]
-            ):
-                return "the collector %s port %s is not in effect" % (collector["ip"], collector["udpport"])
-        if p["agent_address"] and auto["agent_ip"] and not host.same_address(auto["agent_ip"], p["agent_address"]):
-            return "the agent address is %s, not %s" % (auto["agent_ip"], p["agent_address"])
-        for name in ("sampling", "polling"):
-            if p[name] is not None and auto[name] is not None and auto[name] != p[name]:
-                return "%s is %s, not %s" % (name, auto[name], p[name])
+        return not_in_effect(p, host.parse_auto(host.text(host.AUTO))) or self.not_loaded(service)
+
+    def not_loaded(self, service: Dict[str, Any]) -> str:
+        """The modules that the daemon has not loaded, as a sentence; empty when it has all."""
         loaded = host.mapped(service["main_pid"])
-        absent = [name for name in p["modules"] if name not in loaded]
-        if absent:
-            broken = host.modules(host.libraries(), None)["broken"]
-            why = ["mod_%s needs %s" % (n, ", ".join(broken[n])) for n in absent if n in broken]
-            return "the daemon has not loaded %s%s" % (
-                ", ".join("mod_" + n for n in absent),
-                " (%s)" % "; ".join(why) if why else "",
-            )
-        return ""
+        absent = [name for name in self.p["modules"] if name not in loaded]
+        if not absent:
+            return ""
+        broken = host.modules(host.libraries(), None)["broken"]
+        why = ["mod_%s needs %s" % (n, ", ".join(broken[n])) for n in absent if n in broken]
+        return "the daemon has not loaded %s%s" % (
+            ", ".join("mod_" + n for n in absent),
+            " (%s)" % "; ".join(why) if why else "",
+        )
 
     def journal(self, began: float) -> str:
         """What the daemon said since the start, without what systemd said about it."""
@@ -592,6 +627,7 @@ class Transaction:
         self.before = host.recorded()
         if self.before is None:
             raise Failed("there is no record of the state before, so nothing was changed")
+        fate = self.fate()
         if self.before["version"] is None and new_host == "stop":
             self.systemctl("stop", host.UNIT)
             self.systemctl("disable", host.UNIT)
@@ -605,7 +641,16 @@ class Transaction:
         package = host.package()[0]
         _prune(_kept(package["version"]) if package["installed"] else None)
         _remove_empty(host.STATE)
-        return left
+        return left + fate
+
+    def fate(self) -> str:
+        """What became of a daemon that could not be proved and does not run any more; empty when it does."""
+        service = host.unit()
+        if service["active_state"] == "active":
+            return ""
+        words = self.journal(os.stat(host.PENDING).st_mtime)
+        said = " and had said: %s" % " ".join(words.split()) if words else ""
+        return "; the daemon that could not be proved had ended (%s, %s)%s" % (service["active_state"], service["result"], said)
 
 
 def _prune(*kept: Optional[str]) -> None:
@@ -672,7 +717,11 @@ def _difference(name: str, before: str, after: str) -> Dict[str, str]:
 
 def _found(wanted: str, address: str) -> bool:
     """A host name was resolved by the daemon, so any address will do for it."""
-    return not re.match(r"^[0-9.]+$|.*:", wanted) or host.same_address(wanted, address)
+    return not _is_address(wanted) or host.same_address(wanted, address)
+
+
+def _is_address(collector: str) -> bool:
+    return bool(re.match(r"^[0-9.]+$|.*:", collector))
 
 
 def _kept(version: str) -> str:

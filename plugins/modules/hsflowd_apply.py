@@ -128,8 +128,15 @@ options:
       - Whether the record of the state before outlives a change that came into effect, so that O(state=previous) can go back to it
         when a proof from outside fails.
       - Until O(state=proved) or O(state=previous) the host counts as one on which a run was interrupted.
+      - Where the configuration alone decides what is going to be in effect (collectors and agent address are addresses, without O(dns_sd)),
+        the module then does not wait until the daemon says it. It returns RV(awaited), for O(awaited).
     type: bool
     default: false
+  awaited:
+    description:
+      - With O(state=proved), what the daemon must say is in effect before the change stands, as O(state=present) returned it. Where it
+        does not, the state before comes back, or with O(rollback=false) the change stays and it is said.
+    type: dict
   new_host:
     description: What O(state=previous) does on a host that had no hsflowd before, remove it again or leave it there, stopped.
     type: str
@@ -204,6 +211,15 @@ words:
   description: What the daemon, dpkg or systemd said.
   returned: on failure
   type: str
+awaited:
+  description: What the daemon had not said yet and O(state=proved) is to look for, for its option O(awaited).
+  returned: success, with O(keep_record=true), where it is known beforehand
+  type: dict
+unproved:
+  description: What is not in effect, as a sentence.
+  returned: with O(state=proved), where that is not what was awaited
+  type: str
+  sample: the collector 192.0.2.10 port 6343 is not in effect
 observed:
   description: The host after the change, in the form of M(netviz.sflow.hsflowd_info).
   returned: with O(state=present) and O(state=previous), unless check mode predicts a change
@@ -261,6 +277,7 @@ SPEC = dict(
     rollback=dict(type="bool", default=True),
     backup=dict(type="bool", default=True),
     keep_record=dict(type="bool", default=False),
+    awaited=dict(type="dict"),
     new_host=dict(type="str", choices=["remove", "stop"], default="remove"),
     keep_config=dict(type="bool", default=False),
     warnings=dict(type="list", elements="str", default=[]),
@@ -376,6 +393,12 @@ def main() -> None:
         )
     for sentence in transaction.note:
         module.warn(sentence)
+    observed = host.observe()
+    later = {}
+    if transaction.restart_due and transaction.foreseen:
+        observed["auto"] = auto
+        later["awaited"] = {name: p[name] for name in ("collectors", "agent_address", "sampling", "polling")}
+        later["awaited"]["seconds"] = transaction.patience
     module.exit_json(
         changed=True,
         changes=transaction.changes,
@@ -383,8 +406,9 @@ def main() -> None:
         version_before=transaction.version_before,
         auto=auto,
         notes=transaction.note,
-        observed=host.observe(),
-    )
+        observed=observed,
+        **later,
+    )  # fmt: skip
 
 
 def predict(module: Any, p: Any) -> None:

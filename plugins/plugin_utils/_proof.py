@@ -282,10 +282,11 @@ def _without_prefix(said: str) -> str:
 
 
 def _unproved(name: str, variables: Record) -> str:
-    """Why the change of the host could not be proved; empty if it was, or there was none."""
-    report = variables.get("__sflow_batch")
+    """Why the change of the host could not be proved, by its telemetry or by its daemon; empty if it was, or there was none."""
+    report, end = variables.get("__sflow_batch"), variables.get("__sflow_end")
     unproved = report.get("unproved") if isinstance(report, Mapping) else None
-    return str((unproved or {}).get(name) or "")
+    said = end.get("unproved") if isinstance(end, Mapping) else None
+    return str((unproved or {}).get(name) or said or "")
 
 
 def _did_not_stand(name: str, variables: Record) -> str:

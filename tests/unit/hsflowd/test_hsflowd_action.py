@@ -60,3 +60,55 @@ def test_a_package_of_the_host_and_a_prediction_carry_nothing(call, package, mor
     arguments = {"config": "sflow { }", "package_file": str(package), **more}
     _result, sent = call(dict(arguments), check_mode)
     assert sent == arguments
+
+
+AWAITED = {"collectors": [{"ip": "192.0.2.1", "udpport": 6343}], "agent_address": "192.0.2.7", "sampling": 400, "polling": 20, "seconds": 20}
+SAID = "rev_start=1\nhostname=h\nsampling=400\npolling=20\nagentIP=192.0.2.7\ncollector={}\nrev_end=1\n"
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """The commands that ran on the host; what the first of them says is in `said`."""
+    ran = types.SimpleNamespace(said="", all=[])
+
+    def execute(_self, command):
+        ran.all.append(command)
+        return {"rc": 0, "stdout": ran.said if "cat " in command else "", "stderr": ""}
+
+    monkeypatch.setattr(ActionModule, "_low_level_execute_command", execute)
+    return ran
+
+
+def test_a_change_stands_when_the_daemon_says_what_is_awaited(call, commands):
+    commands.said = SAID.format("192.0.2.1")
+    result, sent = call({"state": "proved", "awaited": AWAITED})
+    assert sent is None and not result["changed"] and "unproved" not in result
+    assert [c.split()[0] for c in commands.all] == ["n=0;", "rm"]
+    assert result["observed"]["auto"]["collectors"] == [{"ip": "192.0.2.1", "udpport": 6343}]
+
+
+@pytest.mark.parametrize(
+    "said, why",
+    [
+        (SAID.format("192.0.2.9"), "the collector 192.0.2.1 port 6343 is not in effect"),
+        (SAID.format("192.0.2.1 6344"), "the collector 192.0.2.1 port 6343 is not in effect"),
+        (SAID.format("192.0.2.1").replace("400", "100"), "sampling is 100, not 400"),
+        ("rev_start=1\n", "after 20 s /etc/hsflowd.auto is not complete"),
+        ("", "after 20 s /etc/hsflowd.auto is not complete"),
+    ],
+)
+def test_else_it_is_taken_back_or_with_no_way_back_it_is_said(call, commands, said, why):
+    commands.said = said
+    result, sent = call({"state": "proved", "awaited": AWAITED, "rollback": False, "new_host": "stop"})
+    assert sent is None and result["unproved"] == why and not result["changed"]
+    result, sent = call({"state": "proved", "awaited": AWAITED, "rollback": True, "new_host": "stop"})
+    assert sent == {"state": "previous", "rollback": True, "new_host": "stop"}
+    assert result["unproved"] == why and result["changed"]
+    assert not any(c.startswith("rm") for c in commands.all)
+
+
+def test_without_anything_awaited_only_the_record_goes(call, commands):
+    result, sent = call({"state": "proved"})
+    assert sent is None and not result["changed"] and len(commands.all) == 1
+    result, _sent = call({"state": "proved", "awaited": AWAITED}, check_mode=True)
+    assert not result["changed"] and len(commands.all) == 1

@@ -428,6 +428,62 @@ def test_what_is_not_in_effect_is_a_failure(machine, more, sentence):
     assert machine.package is None
 
 
+@pytest.fixture
+def slow(machine, monkeypatch):
+    """A daemon that has loaded its modules and has not said yet what is in effect."""
+    monkeypatch.setattr(engine.Transaction, "written", staticmethod(lambda _began: False))
+    return machine
+
+
+def test_where_a_proof_follows_the_daemon_is_not_waited_for(slow):
+    with pytest.raises(engine.Failed, match="hsflowd.auto is not complete"):
+        work(slow, parameters(slow, agent_address="192.0.2.7"))
+    made = work(slow, parameters(slow, agent_address="192.0.2.7", keep_record=True))
+    assert made.changes[-1] == "service" and os.path.exists(host.PENDING)
+    assert made.foreseen == {
+        "exists": True,
+        "complete": True,
+        "agent_ip": "192.0.2.7",
+        "agent_device": None,
+        "collectors": [{"ip": "192.0.2.1", "udpport": 6343}],
+        "sampling": 400,
+        "polling": 20,
+    }
+
+
+def test_where_a_proof_follows_a_module_that_is_not_loaded_is_a_failure_all_the_same(slow):
+    with pytest.raises(engine.Failed, match="has not loaded mod_docker"):
+        work(slow, parameters(slow, agent_address="192.0.2.7", keep_record=True, modules=["docker"]))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"agent_address": None},
+        {"sampling": None},
+        {"polling": None},
+        {"collectors": []},
+        {"collectors": [{"ip": "collector.example.com", "udpport": 6343}]},
+        {"dns_sd": "_sflow._udp"},
+    ],
+)
+def test_what_depends_on_more_than_the_file_is_not_foreseen(machine, more):
+    given = parameters(machine, agent_address="192.0.2.7")
+    assert engine.foresee(given)
+    assert engine.foresee(dict(given, **more)) is None
+
+
+def test_of_a_daemon_that_ended_before_it_was_proved_it_is_said(machine):
+    work(machine, parameters(machine))
+    made = work(machine, parameters(machine, config=GOOD + "\n", agent_address="192.0.2.7", keep_record=True))
+    machine.active, machine.refuse = False, "the weather"
+    left = made.go_back("remove")
+    assert left == (
+        "the old configuration is back and the service is active; "
+        "the daemon that could not be proved had ended (failed, success) and had said: it does not like the weather"
+    )
+
+
 def test_a_daemon_without_a_module_is_restarted(machine, monkeypatch):
     """It could not load it at its start; meanwhile somebody installed the library."""
     work(machine, parameters(machine))

@@ -248,6 +248,17 @@ def test_a_change_that_could_not_be_told_to_stand_counts(fleet, changing, tmp_pa
     assert f"could not be told so ({why}); the next run proves it again" in run.failed["host0"]
 
 
+@pytest.mark.parametrize("back, outcome", [(True, "and was taken back: it is as it was. Now it reports."), (False, "and stays. Now it reports.")])
+def test_a_change_that_is_not_in_effect_when_it_is_proved_is_taken_back(fleet, tmp_path, back, outcome):
+    awaited = {"collectors": [{"ip": "192.0.2.9", "udpport": 6343}], "agent_address": None, "sampling": 400, "polling": 20, "seconds": 1}
+    changed = said(tmp_path, **{**bench_fleet.FINISHED, "changed": True, "changes": ["config"], "left": "it is as it was", "awaited": awaited})
+    hosts = {"host0": {**DUE, "instant_answer": changed}, "host1": DUE}
+    run = fleet("playbooks/site.yml", hosts, "-e", '{"sflow_rollout_batches": [1]}', "-e", f"sflow_rollout_rollback={back}")
+    assert run.status == 2 and set(run.failed) == {"host0"}, run.text
+    assert changed_in_batches(run) == {"host0"}  # the rollout stops
+    assert f"The change could not be proved (after 1 s /etc/hsflowd.auto is not complete) {outcome}" in run.failed["host0"]
+
+
 @pytest.mark.parametrize("settings", [{"ANSIBLE_STRATEGY": "free"}, {"ANSIBLE_ANY_ERRORS_FATAL": "1"}])
 def test_the_configuration_of_ansible_does_not_change_what_a_rollout_is(fleet, changing, settings):
     hosts = {"host0": AWAY, "host1": {**DUE, "instant_answer": str(changing)}, "host2": {**DUE, "instant_answer": str(changing)}}

@@ -214,6 +214,8 @@ CHANGE = {"changed": True, "changes": ["package", "config", "service"]}
      True, True, "rolled back", "could not be proved (silent: No datagram) and was taken back: it is as it was."),
     ({"__hsflowd_change": CHANGE, "__sflow_batch": UNPROVED, "__sflow_end": {"changed": False, "msg": "no record"}},
      True, True, "not taken back", "nor taken back: no record"),
+    ({"__hsflowd_change": CHANGE, "__sflow_batch": PROVED, "__sflow_end": {"changed": True, "left": "it is as it was", "unproved": "no such rate"}},
+     True, True, "rolled back", "could not be proved (no such rate) and was taken back: it is as it was."),
     ({"__hsflowd_change": CHANGE, "__sflow_batch": UNPROVED, "__sflow_end": {"changed": False, "skipped": True, "msg": "x"}},
      True, True, "unproved", "and stays"),
 ])
@@ -249,6 +251,7 @@ def test_a_change_is_not_blamed_for_losses():
     ({"__sflow_error": "dpkg: no space left"}, True),
     ({"__hsflowd_change": CHANGE, "__sflow_batch": UNPROVED}, True),
     ({"__hsflowd_change": CHANGE, "__sflow_batch": PROVED, "__sflow_end": AWAY}, True),
+    ({"__hsflowd_change": CHANGE, "__sflow_batch": PROVED, "__sflow_end": {"changed": False, "unproved": "no such rate"}}, True),
 ])
 def test_which_hosts_a_rollout_goes_on_without(variables, dropped):
     assert sflow_hosts({"a": variables}, ["a"], "dropped") == (["a"] if dropped else [])
