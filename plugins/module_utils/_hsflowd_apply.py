@@ -201,7 +201,7 @@ class Transaction:
         self.cursor = ""
         self.no_copy = ""  # why none could be made of the package before
         # The daemon needs four seconds to say what is in effect. Where a proof follows, that can be read when it is over.
-        self.foreseen = foresee(parameters) if parameters["keep_record"] else None
+        self.foreseen = foresee(parameters) if parameters["keep_record"] and not parameters["settle"] else None
 
     # what differs
 

@@ -132,6 +132,10 @@ options:
         the module then does not wait until the daemon says it. It returns RV(awaited), for O(awaited).
     type: bool
     default: false
+  settle:
+    description: Whether the module waits for that with O(keep_record=true) too, so that packets can be sent that the daemon is to sample.
+    type: bool
+    default: false
   awaited:
     description:
       - With O(state=proved), what the daemon must say is in effect before the change stands, as O(state=present) returned it. Where it
@@ -277,6 +281,7 @@ SPEC = dict(
     rollback=dict(type="bool", default=True),
     backup=dict(type="bool", default=True),
     keep_record=dict(type="bool", default=False),
+    settle=dict(type="bool", default=False),
     awaited=dict(type="dict"),
     new_host=dict(type="str", choices=["remove", "stop"], default="remove"),
     keep_config=dict(type="bool", default=False),

@@ -199,6 +199,7 @@ def parameters(machine, version="1", **more):
         "backup": True,
         "keep_config": False,
         "keep_record": False,
+        "settle": False,
     }
     found.update(more)
     return found
@@ -436,8 +437,9 @@ def slow(machine, monkeypatch):
 
 
 def test_where_a_proof_follows_the_daemon_is_not_waited_for(slow):
-    with pytest.raises(engine.Failed, match="hsflowd.auto is not complete"):
-        work(slow, parameters(slow, agent_address="192.0.2.7"))
+    for more in ({}, {"keep_record": True, "settle": True}):
+        with pytest.raises(engine.Failed, match="hsflowd.auto is not complete"):
+            work(slow, parameters(slow, agent_address="192.0.2.7", **more))
     made = work(slow, parameters(slow, agent_address="192.0.2.7", keep_record=True))
     assert made.changes[-1] == "service" and os.path.exists(host.PENDING)
     assert made.foreseen == {
