@@ -149,6 +149,23 @@ def test_a_burst_shows_the_samples_of_a_quiet_network(host):
     assert status == 0, output
 
 
+def test_a_host_that_reports_with_other_settings_goes_back(host):
+    """Somebody's drop-in has the daemon read another file. Polling every 3 s passes for the 4 s that were to be; the daemon says what it is."""
+    drop_ins = "/etc/systemd/system/hsflowd.service.d"
+    other = "[Service]\\nExecStart=\\nExecStart=/usr/sbin/hsflowd -m %%m -d -f /etc/other.conf\\n"
+    inside("rollout-3", f"cp /etc/hsflowd.conf /etc/other.conf; printf '{other}' > {drop_ins}/zz-other.conf; systemctl daemon-reload")
+    before = files("rollout-3")
+    try:
+        status, output, rows = play("site", "--limit", "rollout-3", "-e", "hsflowd_polling=4")
+    finally:
+        inside("rollout-3", f"rm /etc/other.conf {drop_ins}/zz-other.conf; systemctl daemon-reload; systemctl restart hsflowd && sleep 5")
+    assert status != 0 and rows["rollout-3"]["outcome"] == "rolled back", output
+    assert rows["rollout-3"]["reason"].startswith(
+        "The change could not be proved (polling is 3, not 4) and was taken back: the old configuration is back and the service is active."
+    )
+    assert files("rollout-3").replace("\n\n", "\n") == re.sub(r".*zz-other.conf\n", "", before).replace("\n\n", "\n")
+
+
 def test_a_missing_library_is_told_from_a_quiet_network(host):
     library = inside("rollout-2", "readlink -f /usr/lib/*/libpcap.so.0.8")
     inside("rollout-2", f"mv {library} /root/pcap && systemctl restart hsflowd && sleep 5")
