@@ -29,7 +29,7 @@ CANDIDATE = "/etc/.hsflowd.conf.candidate"
 PID_FILE = "/var/run/hsflowd.pid"
 PREFIX = "netviz-"  # of the drop-ins that are ours
 WITHOUT_SYSV = {"SYSTEMCTL_SKIP_SYSV": "1"}  # an old systemctl does not know it, and takes longer
-FORESEEN_GRACE_SECONDS = 1
+FORESEEN_GRACE_SECONDS = 1.5  # a daemon that cannot begin its work ends within a second
 DPKG_OPTIONS = ("--force-confdef", "--force-confold")
 
 

@@ -216,8 +216,8 @@ words:
   returned: on failure
   type: str
 awaited:
-  description: What the daemon had not said yet and O(state=proved) is to look for, for its option O(awaited).
-  returned: success, with O(keep_record=true), where it is known beforehand
+  description: What O(state=proved) is to look for, for its option O(awaited), as the daemon was not waited for.
+  returned: success, after a restart with O(keep_record=true) and without O(settle), where it is known beforehand
   type: dict
 unproved:
   description: What is not in effect, as a sentence.

@@ -443,7 +443,7 @@ def _unreachable(name: str, variables: Record, failed: bool) -> str:
 
 def _taken_back(back: Any, unproved: str) -> dict[str, Any]:
     if isinstance(back, Mapping) and back.get("changed"):
-        note = f"The change could not be proved ({unproved.rstrip('.')}) and was taken back: {back.get('left')}."
+        note = f"The change could not be proved ({unproved.rstrip('.')}) and was taken back: {_clean(back.get('left'))}."
         return {"outcome": "rolled back", "note": note}
     if isinstance(back, Mapping) and back.get("msg") and not back.get("skipped"):
         note = f"The change could not be proved ({unproved.rstrip('.')}) nor taken back: {_clean(back['msg']).rstrip('.')}."
