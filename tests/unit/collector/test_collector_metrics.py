@@ -60,8 +60,14 @@ def test_names_follow_the_conventions(collector):
         assert re.match(r"(sflow_collector|sflow_agent|process)_", name)
         assert not re.search(r"_(seen|time|since)_seconds$", name) or name == "process_start_time_seconds"
     assert of(values, "sflow_agent_last_seen_timestamp_seconds") == pytest.approx(1700000001)
-    assert of(values, "process_cpu_seconds_total") > 0
     assert of(values, "sflow_agent_sampling_rate") == 400
+
+
+def test_the_cpu_is_that_of_the_process_and_its_workers(collector):
+    collector.others_usage = 1000.0, 0
+    before = core.usage()[0]
+    cpu = of(scrape(collector)[0], "process_cpu_seconds_total")
+    assert before + 999.99 <= cpu <= core.usage()[0] + 1000.01  # two decimals
 
 
 def test_counters_never_fall(collector):
