@@ -27,7 +27,7 @@ done
 # ansible-test sees no collections but those beside this one. Some unit tests run a playbook, which needs others.
 if [ "$command" = units ]; then
   others=$(python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/ansible_collections
-  ln -s "$others/ansible" "$others/community" ../..
+  ln -sf "$others/ansible" "$others/community" ../..
 fi
 if [ "$command" = sanity ] && ! command -v shellcheck >/dev/null; then
   (cd "$OLDPWD" && tests/install.sh --no-install-recommends shellcheck) || echo "skipped: shellcheck cannot be installed here"
