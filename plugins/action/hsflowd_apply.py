@@ -11,6 +11,7 @@ there.
 from __future__ import annotations
 
 import base64
+import os
 import shlex
 import time
 from pathlib import Path
@@ -33,7 +34,7 @@ class ActionModule(ActionBase):
         local = arguments.get("package_file")
         if local and not arguments.get("package_remote") and not self._task.check_mode:
             try:
-                arguments["package_data"] = base64.b64encode(Path(local).expanduser().read_bytes()).decode("ascii")
+                arguments["package_data"] = base64.b64encode(Path(os.path.expanduser(local)).read_bytes()).decode("ascii")
             except OSError as error:
                 why = f"The package {local} cannot be read on the controller ({error.strerror}): it was not downloaded, or hsflowd_deb_file or "
                 why += "hsflowd_release_url leads to where it is not. Nothing was changed"

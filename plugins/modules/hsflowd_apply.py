@@ -413,7 +413,7 @@ def main() -> None:
         notes=transaction.note,
         observed=observed,
         **later,
-    )  # fmt: skip
+    )
 
 
 def predict(module: Any, p: Any) -> None:

@@ -46,12 +46,12 @@ def test_the_package_goes_with_the_arguments(call, package):
     assert result["observed"]["observed_at"] > 0
 
 
-def test_a_package_that_is_not_there_is_a_sentence_and_no_host_is_reached(call, package):
-    package.unlink()
-    result, sent = call({"config": "sflow { }", "package_file": str(package)})
+@pytest.mark.parametrize("path", ["/nowhere/hsflowd.deb", "~nobody-of-this-name/hsflowd.deb"])
+def test_a_package_that_is_not_there_is_a_sentence_and_no_host_is_reached(call, path):
+    result, sent = call({"config": "sflow { }", "package_file": path})
     assert sent is None
     assert result["failed"]
-    assert result["msg"].startswith(f"The package {package} cannot be read on the controller (No such file or directory)")
+    assert result["msg"].startswith(f"The package {path} cannot be read on the controller (No such file or directory)")
     assert result["msg"].endswith("Nothing was changed")
 
 
