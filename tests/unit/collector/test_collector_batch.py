@@ -12,7 +12,7 @@ import random
 import pytest
 import sflow_generator as gen
 from sflow_collector import account as accounts
-from sflow_collector import core, learned, state, views
+from sflow_collector import core, learned, state, traffic, views
 from test_collector_hostile import mutate, seeds
 
 np = pytest.importorskip("numpy")
@@ -259,6 +259,25 @@ def test_lengths_held_back_within_bounds(room, monkeypatch, tmp_path):
     trio = both(datagrams, mapping, tmp_path)
     assert_equal(trio)
     assert len(trio[2].traffic.seconds) > 10 and len(trio[2]._lengths._pairs) <= learned.MAX_RATES
+
+
+def test_packets_held_back_for_the_talkers(monkeypatch):
+    """The newest go into the ring, in order, each for all since the one before; what waits for that is bounded."""
+    monkeypatch.setattr(traffic, "RING", 32)
+    collector = core.create("scalar")
+    for number in range(1, 801):
+        sample = gen.flow_sample([gen.raw_header(gen.frame("10.0.0.1", "10.0.0.2"), 1000 + number)], number)
+        data = gen.datagram("192.0.2.1", number, [sample], uptime=number)
+        collector.take(data, len(data), SOURCES[0], T0 + number)
+        assert len(collector._remembered._rows) < 2 * 32 * learned._REMEMBERED.size
+    collector.flush()
+    ring, newest = collector.traffic.ring, collector.traffic.position
+    assert 32 <= newest <= 64 and not collector._remembered._rows
+    rows = [ring.row(place % 32) for place in range(newest - 32, newest)]
+    lengths = [row["bytes"] // row["frames"] for row in rows]
+    assert lengths == list(range(lengths[0], lengths[0] + 32 * learned.REMEMBER_ONE_IN, learned.REMEMBER_ONE_IN))
+    assert lengths[-1] > 1800 - learned.REMEMBER_ONE_IN and {row["frames"] for row in rows} == {400 * learned.REMEMBER_ONE_IN}
+    assert bytes(rows[0]["target"][:5]) == b"\x0a\0\0\x02\0"
 
 
 def test_fault_in_a_sample(monkeypatch):

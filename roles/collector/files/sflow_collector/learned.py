@@ -14,14 +14,14 @@ look-up; the tag and length of the next sample come with the fields of this one.
 
 What a datagram brings is held back, and reaches the account before anything that reads it there, at the latest with
 flush(): of datagrams that follow each other the newest number and time, and how many they were; of flow samples of one
-data source that follow each other (a run) the same; of sampled packets their lengths, in lists by pair of groups, class
-and sampling rate, which are summed up once a second.
+data source that follow each other (a run) the same; of sampled packets their lengths, in arrays by pair of groups, class
+and sampling rate, which are summed up once a second. What lies about for long is packed: objects would leave the cache meanwhile.
 
 Everything else takes the generic way, sample by sample; it is the reference, and tests compare the two. Learning is
 bounded by the number of forms and by a budget that grows with the datagrams, so that nobody can keep us learning.
 """
 
-import collections
+import array
 import struct
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
@@ -52,6 +52,7 @@ BEHIND = len(packet.CLASSES)
 _CLASSES = {4: [packet.CLASS_OF.get(number, packet.OTHER) for number in range(256)],
             6: [BEHIND if number in packet.EXTENSIONS else packet.CLASS_OF.get(number, packet.OTHER)
                 for number in range(256)]}
+_REMEMBERED = struct.Struct("<qQHBB32s")  # see Remembered.add()
 _ETHERNET = packet.ETHERNET.to_bytes(4, "big")
 
 
@@ -177,14 +178,14 @@ class Stream:
 
 
 class Lengths:
-    """The lengths of sampled packets of this second, held back in lists by pair of groups, sampling rate and class."""
+    """The lengths of sampled packets of this second, held back in arrays by pair of groups, sampling rate and class."""
 
     def __init__(self, traffic: "traffic.Traffic") -> None:
         self.traffic = traffic
         self.until = 0  # when the second ends
         self._pairs: Dict[int, Dict[bytes, Any]] = {}  # rate -> {source and target address in one: what adds to the lists}
         self._known = 0  # pairs of addresses in all of them
-        self._lists: Dict[Tuple[int, int], Tuple[List[List[int]], Any]] = {}  # (pair key, rate) -> (lists, what adds to them)
+        self._lists: Dict[Tuple[int, int], Tuple[List[Any], Any]] = {}  # (pair key, rate) -> (arrays, what adds to them)
 
     def of_rate(self, rate: int) -> Dict[bytes, Any]:
         """{source and target address in one: one append() by class}, filled by add(); not to be kept beyond full()."""
@@ -213,7 +214,7 @@ class Lengths:
         if self._known >= CACHE:
             self.forget()
         if (key, rate) not in self._lists:
-            lists: List[List[int]] = [[] for _class in packet.CLASSES]
+            lists = [array.array("I") for _class in packet.CLASSES]
             self._lists[key, rate] = lists, tuple([each.append for each in lists])
         pairs[pair] = self._lists[key, rate][1]
         pairs[pair][kind](length)
@@ -242,6 +243,24 @@ class Lengths:
         self.until = now - now % 1000 + 1000
 
 
+class Remembered:
+    """Packets that are to go into the ring of the traffic, packed."""
+
+    def __init__(self) -> None:
+        self._rows = bytearray()
+
+    def add(self, now: int, frames: int, length: int, protocol: int, pair: bytes) -> None:
+        """A packet that stands for so many frames; pair is its source and target address in one."""
+        self._rows += _REMEMBERED.pack(now, frames, length, protocol, len(pair), pair)
+        if len(self._rows) >= 2 * traffic.RING * _REMEMBERED.size:
+            del self._rows[:traffic.RING * _REMEMBERED.size]
+
+    def take(self) -> Iterable[Any]:
+        """(now, frames, length, protocol, size of the pair, pair with padding) of the newest, which are forgotten."""
+        rows, self._rows = self._rows[-traffic.RING * _REMEMBERED.size:], bytearray()
+        return _REMEMBERED.iter_unpack(rows)
+
+
 class LearnedCollector(Collector):
     """A collector that decodes one at a time, by learned forms."""
 
@@ -258,18 +277,17 @@ class LearnedCollector(Collector):
         self._lengths = Lengths(self.traffic)
         self._held = 0  # bytes of datagrams since the lengths were settled
         self._passed = 0  # packets since one was remembered
-        self._remembered: Any = collections.deque(maxlen=traffic.RING)  # what flush() writes into the ring of the traffic
+        self._remembered = Remembered()  # what flush() writes into the ring of the traffic
 
     def flush(self) -> None:
         for stream in self._streams.values():
             self._write(stream)
             self._settle(stream)
         self._lengths.settle()
-        for now, pair, protocol, frames, volume in self._remembered:
-            half = len(pair) // 2
-            self.traffic.remember(now, self._lengths.key(pair), protocol, 6 if half > 4 else 4, frames, volume, pair[:half],
+        for now, frames, length, protocol, size, padded in self._remembered.take():
+            pair, half = padded[:size], size // 2
+            self.traffic.remember(now, self._lengths.key(pair), protocol, 6 if half > 4 else 4, frames, frames * length, pair[:half],
                                   pair[half:])
-        self._remembered.clear()
 
     def forget(self) -> None:
         super().forget()
@@ -285,7 +303,7 @@ class LearnedCollector(Collector):
 
     def take_all(self, located: Iterable[Located], now: int = 0) -> int:
         account, streams, known = self.account, self._streams, self._flows.get
-        lengths, remembered, passed, until = self._lengths, self._remembered, self._passed, self._lengths.until
+        lengths, remember, passed, until = self._lengths, self._remembered.add, self._passed, self._lengths.until
         ipv4_head, ipv6_head, ipv4_agent = _IPV4_HEAD.unpack_from, _IPV6_HEAD.unpack_from, _IPV4_AGENT
         shared_ms = accounts.SHARED_MS
         datagrams = octets = 0
@@ -383,8 +401,7 @@ class LearnedCollector(Collector):
                     place = newest + len(run) + 12
                     stream.newest = data[place:place + 8]
                     if passed >= REMEMBER_ONE_IN and pair is not None:
-                        frames = passed * min(stream.rate, MAX_RATE)
-                        remembered.append((now, pair, protocol, frames, frames * length))
+                        remember(now, passed * min(stream.rate, MAX_RATE), length, protocol, pair)
                         passed = 0
                 if not stream.alone:
                     self._settle(stream)
