@@ -60,7 +60,8 @@ def core(python: str) -> str:
     return next(v for v, sign, bound in locked if not sign or (minor < int(bound)) == (sign == "<"))
 
 
-def control(version: str, path: str) -> None:
+def control(version: str, path: str, create: str | None = None) -> None:
+    """The rows of one ansible-core; create: where the molecule lies that makes the containers of another one."""
     release, venv = core(version), CACHE / f"venv-{version}"
     name = f"control ansible-core {release} Python {version}"
     if not step(f"{name}: venv", "tests/demo/venv.sh", path, str(venv)):
@@ -75,6 +76,8 @@ def control(version: str, path: str) -> None:
     step(f"{name}: syntax", "ansible-playbook", "--syntax-check", "-i", "inventory.example/hosts.yml", *playbooks, **environment)
     step(f"{name}: site.yml on 3 hosts", "python", "tests/bench/bench_fleet.py", "scale", "--hosts", "3",
          ANSIBLE_LOG_PATH="/dev/stderr", **environment)  # fmt: skip
+    if create:
+        step(f"{name}: rollout in containers", "tests/molecule.sh", "rollout", MOLECULE_CREATE=create, **environment)
 
 
 def main() -> int:
@@ -89,7 +92,10 @@ def main() -> int:
     else:
         rows.append((f"control ansible-core {promised}", "skipped: no Python here that requirements.txt locks it for", ""))
     if newest:
-        control(newest[-1], here[newest[-1]])
+        own = core(f"3.{sys.version_info.minor}").startswith(promised + ".")
+        control(newest[-1], here[newest[-1]], os.path.dirname(sys.executable) if own else None)
+        if not own:
+            rows.append(("rollout in containers, newest ansible-core", f"skipped: .venv is not of ansible-core {promised}, which makes them", ""))
     else:
         rows.append(("control newest ansible-core", "skipped: no Python here that requirements.txt locks it for", ""))
     for version in MANAGED:
