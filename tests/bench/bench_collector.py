@@ -301,9 +301,9 @@ def receivers(folder, mapping, port):
     """Commands that receive on a port."""
     with open(os.path.join(folder, "groups.json"), "w") as stream:
         json.dump(mapping, stream)
-    out = {"collector": collector("serve", "--udp-address", "127.0.0.1", "--udp-port", str(port), "--http-port",
-                                  str(port + 1), "--receive-buffer-bytes", str(2 * BUFFER), "--groups",
-                                  os.path.join(folder, "groups.json"))}
+    serve = collector("serve", "--udp-address", "127.0.0.1", "--udp-port", str(port), "--http-port", str(port + 1),
+                      "--receive-buffer-bytes", str(2 * BUFFER), "--groups", os.path.join(folder, "groups.json"))
+    out = {"collector": serve, "collector, scalar": serve + ["--decoder", "scalar"]}
     if find("sfacctd"):
         out["sfacctd"] = [find("sfacctd"), "-f", sfacctd_config(
             folder, mapping, "sfacctd_ip: 127.0.0.1", "sfacctd_port: %d" % port, "sfacctd_pipe_size: %d" % BUFFER)]
@@ -383,11 +383,11 @@ def live(options, folder):
             receiver.stop()
     say("\nLive on loopback, receivers in turn on one core, receive buffers of %d MiB; lossless: one of %d rounds of %d s; "
         "load average %.1f" % (2 * BUFFER >> 20, options.live_rounds, SECONDS, os.getloadavg()[0]))
-    say("%-12s %22s %24s" % ("", "lossless up to (1/s)", "% of a core at 1,000/s"))
+    say("%-18s %22s %24s" % ("", "lossless up to (1/s)", "% of a core at 1,000/s"))
     cpu = {name: min(values) for name, values in idle.items()}
     for name in names:
-        say("%-12s %22.0f %24.2f" % (name, float(lossless[name] or 0), cpu[name]))
-    peers = [lossless[name] for name in names if name != "collector"]
+        say("%-18s %22.0f %24.2f" % (name, float(lossless[name] or 0), cpu[name]))
+    peers = [lossless[name] for name in names if not name.startswith("collector")]
     if peers and max(peers):
         say("collector / best of the others = %.1f (bar: 1.5)" % (lossless["collector"] / max(peers)))
     if cpu.get("sfcapd"):
