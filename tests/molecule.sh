@@ -18,9 +18,11 @@ scenario() { # NAME
     return
   fi
   local action status=0
-  for action in destroy create; do PATH=$MOLECULE_CREATE:$PATH molecule "$action" --scenario-name "$1" || return; done
-  for action in prepare converge idempotence side-effect verify; do
-    molecule "$action" --scenario-name "$1" || { status=1; break; }
+  for action in destroy create prepare converge idempotence side-effect verify; do
+    case $action in
+      destroy | create) PATH=$MOLECULE_CREATE:$PATH molecule "$action" --scenario-name "$1" ;;
+      *) molecule "$action" --scenario-name "$1" ;;
+    esac || { status=1; break; }
   done
   PATH=$MOLECULE_CREATE:$PATH molecule destroy --scenario-name "$1"
   return "$status"

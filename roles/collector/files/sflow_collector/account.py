@@ -24,7 +24,7 @@ MAX_STREAMS = 4  # source addresses per agent
 MAX_POINTS = 2048  # data sources per agent
 MAX_IDENTITIES = 4  # host names or UUIDs per agent
 KEEP_EVERY_MS = 1000  # a data source's counter sample is kept at most this often
-ASK_FACTOR, ASK_BITS = 0x9E3779B1, 7 << 16  # see asks_for_name()
+IDENTIFY_ONE_IN = 8  # counter samples of a host of which one is asked for the host's name
 IDENTITY_MS = 60000  # who a host says it is, when it says the same again, is written down this often
 IDENTITY_BYTES = 128  # the longest record about it that the batch decoder compares by itself
 DESCRIBE_MS = 60000  # how long the name and speed of a data source are taken as read
@@ -574,7 +574,7 @@ class Account:
 def asks_for_name(counted: Any) -> Any:
     """Whether the counter sample that makes it so many is asked for the host's name: the first ones, then some in no
     rhythm, so that of two hosts that take turns both are heard."""
-    return (counted < 3) | (counted * ASK_FACTOR & ASK_BITS == 0)
+    return (counted < 3) | ((counted * 0x9E3779B1 >> 16) % IDENTIFY_ONE_IN == 0)
 
 
 def count(counts: Dict[Any, int], key: Any, limit: int = 1024, by: int = 1) -> None:
