@@ -260,7 +260,7 @@ def judge(expected: "Expected", observation: "Observation", settings: "Settings"
     late = _late(expected, row, settings, limit, running)
     if late:
         return late
-    return _content(expected, row, settings, limit, running) or Verdict(expected, REPORTING, row=row)
+    return _content(expected, row, settings, limit, running, elapsed) or Verdict(expected, REPORTING, row=row)
 
 
 def _runs_for(row: Any, running: Optional[float]) -> Optional[float]:
@@ -407,14 +407,16 @@ def _late(expected: "Expected", row: Any, settings: "Settings", limit: float, ru
     )
 
 
-def _content(expected: "Expected", row: Any, settings: "Settings", limit: float, running: Optional[float]) -> Any:
+def _content(expected: "Expected", row: Any, settings: "Settings", limit: float, running: Optional[float],
+             elapsed: float) -> Any:
     """It reports: is it the right thing?"""
     recent = limit if running is None else min(limit, running)
     no_counters = not row.counter_samples or (row.counter_age is not None and row.counter_age > recent)
     if "counters" in settings.require and no_counters:
         reason = f"Datagrams arrive, but no counters within {recent:.0f} s: polling is off or longer than that."
         return Verdict(expected, "no_counters", reason, "grep polling /etc/hsflowd.auto /etc/hsflowd.conf", False, row)
-    no_flows = _no_flows(expected, row, settings, limit, running)
+    # What a quiet host showed at the beginning does not get too old while another host is waited for.
+    no_flows = _no_flows(expected, row, settings, limit + elapsed, running)
     if no_flows:
         return no_flows
     wrong = _wrong_rate(expected, row, settings, running)

@@ -120,7 +120,8 @@ options:
         type: str
   max_age:
     description:
-      - The age in seconds up to which the last datagram of an agent counts.
+      - The age in seconds up to which the last datagram of an agent counts. The last packet sample counts if it was not older when the
+        question was asked, so that nothing gets too old while another host is waited for.
       - The default is two and a half times its O(agents[].polling), or 75 seconds if that is not known.
     type: float
   max_loss:

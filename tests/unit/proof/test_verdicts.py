@@ -316,6 +316,19 @@ def test_no_wait_for_what_waiting_cannot_change(clock):
     assert words == ["reporting", "silent"] and clock.slept == []
 
 
+def test_samples_do_not_get_too_old_while_another_host_is_waited_for(clock):
+    """Two quiet hosts: one showed a sample just before the question, the other one too long ago."""
+    began = clock.now()
+
+    def rows():
+        passed = clock.now() - began
+        return [row(flow_age=4.0 + passed), row("192.0.2.2", host_name="web2", flow_age=51.0 + passed)]
+
+    expected = [host(), host("web2", address="192.0.2.2"), host("web3", address="192.0.2.3")]
+    result, words, _script = prove(clock, [(0, rows)], expected, require=["counters", "flows"])
+    assert words == ["reporting", "no_flows", "silent"] and result["waited_seconds"] == 60.0
+
+
 def test_timeout_zero_looks_once(clock):
     result, words, _script = prove(clock, [(0, [])], timeout=0)
     assert words == ["silent"] and result["attempts"] == 1 and clock.slept == []
