@@ -9,6 +9,7 @@ Both answers come out in one shape (see ``Row``). Every failure is an ``ApiError
 import http.client
 import ipaddress
 import json
+import re
 import socket
 import ssl
 import time
@@ -150,6 +151,10 @@ class Client:
         self.kind: Optional[str] = None
         self._clock = clock
         self._headers = {"Accept": "application/json", "User-Agent": "netviz.sflow"}
+        token = (token or "").strip()  # a text block of YAML ends with a newline
+        if token and not re.match(r"[!-~]+\Z", token):
+            # Said here, because the library would put the header itself into its message.
+            raise ApiError("The token for the collector has a character that no header can carry; expected letters, digits and -._~+/=.")
         if token:
             self._headers["Authorization"] = "Bearer " + token
         handlers: List[Any] = [_NoRedirect()]

@@ -121,6 +121,18 @@ def test_sflow_rt_without_names_and_statistics_still_counts():
     assert rows[0].host_name is None and health["version"] is None
 
 
+@pytest.mark.parametrize("token", ["S3cret-T0ken\nX: y", "S3cret-T0ken\u20ac", "S3cret T0ken"])
+def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token):
+    with pytest.raises(api.ApiError) as refused:
+        api.Client("http://127.0.0.1:8008", token)
+    assert "S3cret" not in str(refused.value) and "The token for the collector has a character" in str(refused.value)
+
+
+def test_the_end_of_a_line_is_no_part_of_a_token():
+    _client, server, _health, _rows = observe({"/fleet/json": fleet([])}, token="secret\n")
+    assert server.seen_headers[0]["Authorization"] == "Bearer secret"
+
+
 def test_the_token_is_sent_and_the_proxy_of_the_environment_is_not_used(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
