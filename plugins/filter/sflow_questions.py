@@ -10,8 +10,10 @@ short_description: What to ask which collector about which hosts
 version_added: 1.0.0
 description:
   - Turns the inventory, and what M(netviz.sflow.hsflowd_info) found on the hosts, into questions for M(netviz.sflow.sflow_agents_info).
-  - A host is asked about at the collector of the group C(sflow_collector) to which its daemon sends, by default at the first one.
-    The viewer of the group C(sflow_rt) is asked only where there is no collector.
+  - A host is asked about at the collector of the group C(sflow_collector) to which its daemon sends, or which C(hsflowd_collectors) of
+    the host names, by default at the first one. The viewer of the group C(sflow_rt) is asked only where there is no collector.
+  - A host from which nothing is known is recognised by what its name, or C(ansible_host), means on the control node, and by the name
+    itself. The other hosts of the group C(sflow_agents) go along in short, so that it is known whose address was seen.
 options:
   _input:
     description: The C(hostvars) of the play. The filter reads the registered C(__hsflowd_info) of each host and the variables of the roles.
@@ -47,7 +49,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - A list of questions. Each has C(host) (to delegate to), C(url), C(collector_addresses) and C(agents), the last three
+    - A list of questions. Each has C(host) (to delegate to), C(url), C(collector_addresses), C(agents) and C(others), the last four
       as M(netviz.sflow.sflow_agents_info) takes them, and C(asked_at), the time on the control node in seconds since 1970.
   type: list
   elements: dict
@@ -70,9 +72,8 @@ def sflow_questions(
     unknown = [name for name in hosts if name not in hostvars]
     if unknown:
         raise AnsibleFilterError(f"sflow_questions: the inventory has no host {', '.join(unknown[:5])}.")
-    return _proof.questions(
-        hostvars, hosts, list(groups.get("sflow_collector", [])), list(groups.get("sflow_rt", [])), url, ask_from
-    )
+    collectors, viewers, fleet = (list(groups.get(name, [])) for name in ("sflow_collector", "sflow_rt", "sflow_agents"))
+    return _proof.questions(hostvars, hosts, collectors, viewers, url, ask_from, fleet)
 
 
 class FilterModule:

@@ -6,10 +6,11 @@
 Pure, except ``prove``, which waits, and ``Settings``, which resolves the names of collectors.
 """
 
+import math
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Collection, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Set, Tuple
 
 from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import (
     ApiError,
@@ -101,7 +102,7 @@ class Observation:
     def __init__(self, rows: Sequence[Any] = ()) -> None:
         self.rows: Dict[Any, Any] = {}
         self.by_source: Dict[Any, Any] = {}
-        self.by_name: Dict[Any, Any] = {}
+        self.by_word: Dict[str, Dict[str, str]] = {}  # the first word of a host name -> agent -> the host name
         for row in sorted(rows, key=lambda row: (row.age is None, row.age)):
             kept = self.rows.setdefault(row.agent, row)
             if kept is not row and row.server == kept.server:
@@ -112,10 +113,27 @@ class Observation:
             for source in row.sources:
                 self.by_source.setdefault(source, set()).add(row.agent)
             if row.host_name:
-                self.by_name.setdefault(row.host_name, set()).add(row.agent)
+                self.by_word.setdefault(first_word(row.host_name), {})[row.agent] = row.host_name.lower()
 
-    def elsewhere(self, expected: "Expected", taken: Set[str]) -> Optional[str]:
-        """The address under which a host reports that does not report under its own, or None."""
+    def named(self, expected: "Expected", fleet: "Fleet") -> Set[str]:
+        """The agents that send the name of a host, which one of the two may know without its domain.
+
+        A name without a domain is nobody's where several hosts of the fleet begin with it.
+        """
+        name = (expected.host_name or "").lower()
+        if not name or name.startswith("localhost"):
+            return set()
+        alone = fleet.words.get(first_word(name), 0) <= 1
+        sent = self.by_word.get(first_word(name), {})
+        return {agent for agent, said in sent.items()
+                if (said == name and ("." in name or alone)) or (alone and ("." in said) != ("." in name))}
+
+    def elsewhere(self, expected: "Expected", fleet: "Fleet", taken: Collection[str], limit: float) -> Optional[str]:
+        """The address under which a host reports that does not report under its own, or None.
+
+        :param taken: addresses that are those of other hosts
+        :param limit: the age in seconds up to which an agent reports
+        """
         claims: Set[str] = set()
         for address in expected.addresses():
             # The source of many agents is a NAT gateway and names none of them.
@@ -123,13 +141,48 @@ class Observation:
                 claims |= self.by_source[address]
             if address in self.rows:
                 claims.add(address)
-        if expected.host_name and not expected.host_name.startswith("localhost"):
-            named = self.by_name.get(expected.host_name, set())
-            # Names come twice in a fleet. Of a host that was looked at all addresses are known, so an agent that sends from an
-            # address of its own is another one.
-            claims |= {agent for agent in named if expected.daemon == "unknown" or agent not in self.rows[agent].sources}
-        free = sorted(claims - taken)
+        # Names come twice in a fleet. Of a host that was looked at all addresses are known, so an agent that sends from an
+        # address of its own is another one.
+        claims |= {agent for agent in self.named(expected, fleet)
+                   if expected.daemon == "unknown" or agent not in self.rows[agent].sources}
+        # A server goes on to list an agent that is gone.
+        free = [a for a in sorted(claims - set(taken)) if self.rows[a].age is not None and self.rows[a].age <= limit]
         return free[0] if free else None
+
+
+def first_word(host_name: str) -> str:
+    """A host name without its domain."""
+    return host_name.split(".", 1)[0].lower()
+
+
+class Fleet:
+    """Which address belongs to whom, of the hosts of the question and of the others that are known."""
+
+    def __init__(self, expected: Sequence["Expected"] = (), others: Sequence["Expected"] = (),
+                 is_at_home: Callable[["Expected"], bool] = lambda host: False) -> None:
+        self.neighbours: Dict[str, List[str]] = {}  # expected agent address -> names of the hosts of the question that should use it
+        self.residents: Dict[str, List[str]] = {}  # the same of all hosts
+        self.owners_of: Dict[str, List[str]] = {}  # any address -> names of the hosts that have it
+        self.words: Dict[str, int] = {}  # the first word of a host name -> how many hosts have such a one
+        self.at_home: Set[str] = set()  # names of the hosts that report under their own address now
+        for hosts, of_the_question in ((expected, True), (others, False)):
+            for host in hosts:
+                if is_at_home(host):
+                    self.at_home.add(host.name)
+                if host.address:
+                    self.residents.setdefault(host.address, []).append(host.name)
+                    if of_the_question:
+                        self.neighbours.setdefault(host.address, []).append(host.name)
+                for address in host.addresses():
+                    self.owners_of.setdefault(address, []).append(host.name)
+                if host.host_name:
+                    word = first_word(host.host_name)
+                    self.words[word] = self.words.get(word, 0) + 1
+
+    def foreign(self, address: str, name: str) -> bool:
+        """Whether an address belongs to other hosts than this one."""
+        owners = self.owners_of.get(address, [name])
+        return name not in owners
 
 
 def _combined(first: Any, second: Any) -> Any:
@@ -229,33 +282,29 @@ START = "systemctl restart hsflowd; " + JOURNAL
 
 
 def judge(expected: "Expected", observation: "Observation", settings: "Settings", elapsed: float,
-          neighbours: Optional[Dict[str, List[str]]] = None, owners_of: Optional[Dict[str, List[str]]] = None,
-          at_home: Collection[str] = ()) -> "Verdict":
+          fleet: "Fleet") -> "Verdict":
     """The verdict on one host.
 
     :param elapsed: seconds since ``expected.running_seconds`` was true at the latest
-    :param neighbours: expected agent address -> names of the hosts that should use it
-    :param owners_of: any address -> names of the hosts that have it
-    :param at_home: names of the hosts that report under their own address now
     """
-    neighbours = neighbours or {}
     address = expected.address
     if address is None:
-        named = observation.by_name.get(expected.host_name) or set()
+        # A name alone is weaker than an address: who owns that is known by it.
+        named = [agent for agent in sorted(observation.named(expected, fleet)) if not fleet.foreign(agent, expected.name)]
         address = next((a for a in expected.other_addresses if a in observation.rows), None)
-        address = address or (sorted(named)[0] if len(named) == 1 else None)
+        address = address or (named[0] if len(named) == 1 else None)
     row = observation.rows.get(address) if address else None
 
     down = _daemon_is_down(expected, row)
     if down:
         return down
-    if row is None:
-        return _not_seen(expected, observation, settings, neighbours)
-    sharing = _sharing(expected, row, neighbours, owners_of or {}, at_home)
-    if sharing:
-        return sharing
     limit = settings.age_limit(expected.polling)
     running = expected.running_seconds + elapsed if expected.running_seconds is not None else None
+    if row is None:
+        return _not_seen(expected, observation, settings, fleet, limit if running is None else min(limit, running))
+    sharing = _sharing(expected, row, fleet)
+    if sharing:
+        return sharing
     _forget_old_rates(row, running)
     late = _late(expected, row, settings, limit, running)
     if late:
@@ -302,18 +351,18 @@ def _daemon_is_down(expected: "Expected", row: Any) -> Any:
     return None
 
 
-def _not_seen(expected: "Expected", observation: "Observation", settings: "Settings",
-              neighbours: Dict[str, List[str]]) -> "Verdict":
-    elsewhere = observation.elsewhere(expected, set(neighbours))
+def _not_seen(expected: "Expected", observation: "Observation", settings: "Settings", fleet: "Fleet",
+              limit: float) -> "Verdict":
+    elsewhere = observation.elsewhere(expected, fleet, fleet.residents, limit)
     if elsewhere:
         other = observation.rows[elsewhere]
         reason = "It reports as {}, expected was {}.".format(elsewhere, expected.address or "an address of its own")
         return Verdict(
             expected, "wrong_source", reason, "grep -i agentip /etc/hsflowd.auto /etc/hsflowd.conf", row=other
         )
-    shared = observation.elsewhere(expected, set())
-    if shared and shared != expected.address and shared in neighbours:
-        others = [name for name in neighbours[shared] if name != expected.name]
+    shared = observation.elsewhere(expected, fleet, (), limit)
+    if shared and shared != expected.address and shared in fleet.residents:
+        others = [name for name in fleet.residents[shared] if name != expected.name]
         reason = "It reports as {}, which is the agent address of {}.".format(shared, ", ".join(others[:3]))
         return Verdict(
             expected,
@@ -332,13 +381,17 @@ def _not_seen(expected: "Expected", observation: "Observation", settings: "Setti
             "Its hsflowd sends to {} and not to this collector ({}).".format(*stranger),
             "cat /etc/hsflowd.auto",
         )
+    before = observation.elsewhere(expected, fleet, fleet.residents, math.inf)
+    seen = f" Under {before} it was last heard {_ago(observation.rows[before].age)}." if before else ""
     if expected.daemon == "running":
         target = expected.collectors[0] if expected.collectors else "the collector"
         reason = (
             "Its hsflowd runs, but no datagram of it has arrived: a firewall, a wrong route, or another agent address."
         )
-        return Verdict(expected, "silent", reason, f"tcpdump -ni any udp port {_port(target)}  # datagrams to {target}")
-    return Verdict(expected, "silent", "No datagram of it has ever arrived.", START)
+        command = f"tcpdump -ni any udp port {_port(target)}  # datagrams to {target}"
+        return Verdict(expected, "silent", reason + seen, command)
+    reason = "No datagram of it arrives." if before else "No datagram of it has ever arrived."
+    return Verdict(expected, "silent", reason + seen, START)
 
 
 def _port(target: str) -> str:
@@ -353,17 +406,16 @@ def _other_collector(expected: "Expected", settings: "Settings") -> Optional[Tup
     return ", ".join(expected.collectors[:3]), ", ".join(settings.collector_addresses[:3])
 
 
-def _sharing(expected: "Expected", row: Any, neighbours: Dict[str, List[str]], owners_of: Dict[str, List[str]],
-             at_home: Collection[str]) -> Any:
-    command = "grep -i agentip /etc/hsflowd.auto"
-    others = [name for name in neighbours.get(row.agent, ()) if name != expected.name]
+def _sharing(expected: "Expected", row: Any, fleet: "Fleet") -> Any:
+    command, owners_of = "grep -i agentip /etc/hsflowd.auto", fleet.owners_of
+    others = [name for name in fleet.neighbours.get(row.agent, ()) if name != expected.name]
     final = bool(others)
     foreign = [source for source in row.sources if expected.name not in (owners_of.get(source) or ())]
     if not others and len(row.sources) > 1 and len(foreign) < len(row.sources):
         # The datagrams themselves come from this host and from another one of the fleet.
         others = sorted({owners_of[source][0] for source in foreign if len(owners_of.get(source) or ()) == 1})
     # A server remembers a source for a while. A host that reports under its own address again has gone from here.
-    present = [name for name in others if final or name not in at_home]
+    present = [name for name in others if final or name not in fleet.at_home]
     if present:
         reason = (
             f"{row.agent} is also the agent address of {', '.join(present[:3])};"
@@ -481,25 +533,21 @@ def _wrong_rate(expected: "Expected", row: Any, settings: "Settings", running: O
 
 
 def _at_home(host: "Expected", observation: "Observation", settings: "Settings", elapsed: float) -> bool:
-    row = observation.rows.get(host.address)
-    if row is None or row.age is None or row.age > settings.age_limit(host.polling):
-        return False
-    return host.running_seconds is None or row.age <= host.running_seconds + elapsed
+    for address in [host.address] if host.address else host.other_addresses:
+        row = observation.rows.get(address)
+        if row is not None and row.age is not None and row.age <= settings.age_limit(host.polling):
+            return host.running_seconds is None or row.age <= host.running_seconds + elapsed
+    return False
 
 
-def judge_all(expected: List["Expected"], observation: "Observation", settings: "Settings",
-              elapsed: float) -> List["Verdict"]:
-    neighbours: Dict[str, List[str]] = {}
-    owners_of: Dict[str, List[str]] = {}
-    at_home = set()
-    for host in expected:
-        if _at_home(host, observation, settings, elapsed):
-            at_home.add(host.name)
-        if host.address:
-            neighbours.setdefault(host.address, []).append(host.name)
-        for address in host.addresses():
-            owners_of.setdefault(address, []).append(host.name)
-    return [judge(host, observation, settings, elapsed, neighbours, owners_of, at_home) for host in expected]
+def judge_all(expected: Sequence["Expected"], observation: "Observation", settings: "Settings", elapsed: float,
+              others: Sequence["Expected"] = ()) -> List["Verdict"]:
+    """The verdicts on all hosts of the question.
+
+    :param others: further hosts of the fleet, which get no verdict: their addresses tell whose a datagram is
+    """
+    fleet = Fleet(expected, others, lambda host: _at_home(host, observation, settings, elapsed))
+    return [judge(host, observation, settings, elapsed, fleet) for host in expected]
 
 
 def unexpected_agents(expected: List["Expected"], observation: "Observation", verdicts: List["Verdict"],
@@ -541,10 +589,12 @@ def default_timeout(expected: List["Expected"]) -> float:
 
 
 def prove(clients: List[Any], expected: List["Expected"], settings: "Settings", timeout: float,
-          request_timeout: float = 10.0, waited: float = 0.0, clock: Any = Clock) -> Dict[str, List[Any]]:
+          request_timeout: float = 10.0, waited: float = 0.0, others: Sequence["Expected"] = (),
+          clock: Any = Clock) -> Dict[str, List[Any]]:
     """Asks until every host reports, waiting is of no use or the time is over. Every host gets a verdict.
 
     :param waited: seconds that have passed since the hosts were looked at; they count as if they had been waited here
+    :param others: as judge_all() takes them
     """
     start = clock.now() - waited
     pause, attempts = 0.5, 0
@@ -563,7 +613,7 @@ def prove(clients: List[Any], expected: List["Expected"], settings: "Settings", 
         elapsed = clock.now() - start
         observation = Observation(rows)
         if servers:
-            verdicts = judge_all(expected, observation, settings, elapsed)
+            verdicts = judge_all(expected, observation, settings, elapsed, others)
             if errors:
                 # A host that the silent server might know is not judged by the others' ignorance.
                 verdicts = [

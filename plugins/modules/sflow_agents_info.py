@@ -118,6 +118,36 @@ options:
       not_asked:
         description: Why the host itself could not be asked, if so; it is added to the sentence.
         type: str
+  others:
+    description:
+      - Further hosts of the fleet. They get no verdict, but their addresses tell whether a datagram that came from another source, or
+        under another agent address, is one of theirs.
+      - Each has some of the options of O(agents).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The name of the host in the inventory.
+        type: str
+        required: true
+      address:
+        description: The agent address under which it should report.
+        type: str
+      other_addresses:
+        description: Further addresses of the host.
+        type: list
+        elements: str
+        default: []
+      host_name:
+        description: The host name that its agent sends along.
+        type: str
+      polling:
+        description: The configured interval of its counters in seconds.
+        type: int
+      running_seconds:
+        description: For how long its daemon has been running, in seconds.
+        type: float
   max_age:
     description:
       - The age in seconds up to which the last datagram of an agent counts. The last packet sample counts if it was not older when the
@@ -437,6 +467,9 @@ AGENT_OPTIONS = {
     "hsflowd_version": {"type": "str"},
     "not_asked": {"type": "str"},
 }
+OTHER_OPTIONS = {
+    name: AGENT_OPTIONS[name] for name in ("name", "address", "other_addresses", "host_name", "polling", "running_seconds")
+}
 
 
 def check(module: Any, expected: List["verdicts.Expected"]) -> None:
@@ -493,6 +526,7 @@ def main() -> None:
         argument_spec={
             "url": {"type": "list", "elements": "str", "required": True},
             "agents": {"type": "list", "elements": "dict", "required": True, "options": AGENT_OPTIONS},
+            "others": {"type": "list", "elements": "dict", "default": [], "options": OTHER_OPTIONS},
             "max_age": {"type": "float"},
             "max_loss": {"type": "float", "default": 1.0},
             "require": {"type": "list", "elements": "str", "choices": ["counters", "flows"], "default": ["counters"]},
@@ -509,7 +543,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    expected = [verdicts.Expected(agent) for agent in params["agents"]]
+    expected, others = ([verdicts.Expected(agent) for agent in params[option]] for option in ("agents", "others"))
     check(module, expected)
     try:
         clients = [
@@ -522,7 +556,7 @@ def main() -> None:
         params["max_age"], params["max_loss"], params["require"], params["collector_addresses"]
     )
     timeout = params["timeout"] if params["timeout"] is not None else verdicts.default_timeout(expected)
-    result = verdicts.prove(clients, expected, settings, timeout, params["request_timeout"], params["waited"])
+    result = verdicts.prove(clients, expected, settings, timeout, params["request_timeout"], params["waited"], others)
 
     values = answer(result, expected)
     for server in result["servers"]:

@@ -11,6 +11,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -69,13 +70,16 @@ def questions(
     viewers: list[str],
     url: Any,
     ask_from: str,
+    fleet: Iterable[str] = (),
 ) -> list[dict[str, Any]]:
     """One question per collector: who asks (a host), which URL, about which hosts.
 
-    A host is asked about at the collector that it sends to; the viewer is asked only where there is no collector.
+    A host is asked about at the collector that it sends to, or is to send to; the viewer is asked only where there is no collector.
+    What is known of the other hosts of the fleet goes along, because a batch alone does not tell whose address it is that was seen.
     """
     points: list[dict[str, Any]]
-    hostvars = variables_of(hostvars, [*hosts, *collectors, *viewers])
+    others = [name for name in fleet if name not in set(hosts)]
+    hostvars = variables_of(hostvars, [*hosts, *collectors, *viewers, *others])
     if url:
         points = [
             {"host": ask_from, "url": [url] if isinstance(url, str) else list(url), "addresses": set(), "ports": set()}
@@ -88,19 +92,55 @@ def questions(
             points = [_point(name, hostvars[name], "sflow_rt", False) for name in present]
     asked: list[list[dict[str, Any]]] = [[] for _point_ in points]
     for name in hosts:
-        if not points or hostvars[name].get("hsflowd_state", "present") != "present":
+        if not points or not _is_wanted(name, hostvars[name]):
             continue
         expected = expected_of(name, hostvars[name])
-        number = next(
-            (n for n, point in enumerate(points) if point["ports"] & set(expected.get("collectors") or ())), 0
-        )
-        asked[number].append(expected)
+        asked[_point_of(expected, hostvars[name], points)].append(expected)
+    _find_by_name(asked, hostvars)
+    known = [_whereabouts(expected_of(name, hostvars[name])) for name in others] if any(asked) else []
     now = time.time()
     return [
-        {"host": p["host"], "url": p["url"], "collector_addresses": sorted(p["ports"]), "agents": agents, "asked_at": now}
+        {"host": p["host"], "url": p["url"], "collector_addresses": sorted(p["ports"]), "agents": agents, "others": known, "asked_at": now}
         for p, agents in zip(points, asked)
         if agents
     ]
+
+
+def _point_of(expected: Record, variables: Record, points: list[dict[str, Any]]) -> int:
+    """Where a host is asked about; the first place if nothing tells."""
+    for endpoints in _sends_to(expected, variables) if len(points) > 1 else ():
+        for number, point in enumerate(points):
+            if point["ports"] & endpoints:
+                return number
+    return 0
+
+
+def _sends_to(expected: Record, variables: Record) -> Iterator[set[str]]:
+    """The collectors of a host as address:port, by what its daemon says, and then by the inventory."""
+    yield set(expected.get("collectors") or ())
+    yield {
+        f"{address}:{entry.get('udpport') or 6343}"
+        for entry in _entries(variables.get("hsflowd_collectors"))
+        if entry.get("ip")
+        for address in _resolved(str(entry["ip"]))
+    }
+
+
+def _find_by_name(asked: list[list[dict[str, Any]]], hostvars: Mapping[str, Record]) -> None:
+    """Where nothing is known from the host itself, what its name means is an address of it, and its agent may send that name."""
+    unseen = [one for agents in asked for one in agents if "unit" not in _info(hostvars[one["name"]])]
+    names = [str(hostvars[one["name"]].get("ansible_host") or one["name"]) for one in unseen]
+    with ThreadPoolExecutor(32) as pool:
+        for one, addresses in zip(unseen, pool.map(_resolved, names)):
+            one["other_addresses"] += [a for a in addresses if a not in one["other_addresses"]]
+            if not canonical_address(one["name"]):
+                one.setdefault("host_name", one["name"])
+
+
+def _whereabouts(expected: dict[str, Any]) -> dict[str, Any]:
+    """Of a host that is not asked about: what tells its datagrams from those of others."""
+    wanted = ("name", "address", "other_addresses", "host_name", "polling", "running_seconds")
+    return {key: expected[key] for key in wanted if key in expected}
 
 
 def _point(name: str, variables: Record, prefix: str, beside_viewer: bool) -> dict[str, Any]:
@@ -308,7 +348,13 @@ def _dropped(name: str, variables: Record) -> bool:
     )
 
 
+def _is_wanted(_name: str, variables: Record) -> bool:
+    return bool(variables.get("hsflowd_state", "present") == "present")
+
+
 PICKS: dict[str, Callable[[str, Record], bool]] = {
+    "wanted": _is_wanted,
+    "leaving": lambda name, variables: not _is_wanted(name, variables),
     "refused": _found("refused"),
     "due": _found("due"),
     "unreachable": _found("unreachable"),
@@ -388,9 +434,11 @@ def strangers(unexpected: Iterable[Record], fleet: Iterable[tuple[str, Record]])
 
 
 def _failure(host: Any, result: Record) -> str:
-    message = _without_prefix(str(result.get("msg") or "no answer").strip().splitlines()[0])
+    message = _without_prefix(str(result.get("msg") or "no answer").strip().splitlines()[0]).rstrip(".")
+    # Where a module did not come to its own words, those of the host's Python or shell say why.
+    said = str(result.get("module_stderr") or result.get("module_stdout") or "").strip().splitlines()
     where = f" from {host}" if host else ""
-    return f"The collector could not be asked{where}: {message.rstrip('.')}."
+    return _clean(f"The collector could not be asked{where}: {': '.join([message, *said[-1:]]).rstrip('.')}.")
 
 
 def _rank(row: Record) -> int:

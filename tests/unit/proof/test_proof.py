@@ -74,11 +74,38 @@ def test_each_host_is_asked_about_at_the_collector_it_sends_to():
     assert [(q["host"], [a["name"] for a in q["agents"]]) for q in questions] == [("watch", ["web1", "web2"]), ("watch2", ["web9"])]
 
 
+def test_a_host_that_cannot_be_asked_is_asked_about_at_the_collector_of_its_inventory(names):
+    fleet = {"watch2": {"ansible_host": "192.0.2.20"},
+             "web8": {"hsflowd_collectors": [{"ip": "flow2.example.net"}]}, "web9": {"hsflowd_collectors": [{"ip": "192.0.2.20", "udpport": 7000}]},
+             # What the daemon says comes first, if anybody is there.
+             "web6": {"hsflowd_collectors": [{"ip": "192.0.2.20"}], "__hsflowd_info": RUNNING},
+             "web7": {"hsflowd_collectors": [{"ip": "192.0.2.20"}], "__hsflowd_info": sends_to("198.51.100.1")}}
+    questions = ask({"sflow_collector": ["watch", "watch2"]}, hosts=["web1", "web6", "web7", "web8", "web9"], fleet=fleet)
+    assert [[agent["name"] for agent in question["agents"]] for question in questions] == [["web1", "web6", "web9"], ["web7", "web8"]]
+
+
+def test_a_host_from_which_nothing_is_known_may_be_found_by_its_name(names):
+    fleet = {"web8": {"ansible_host": "flow2.example.net"}, "192.0.2.9": {}, "web9": {"__hsflowd_info": dict(RUNNING, interfaces=[])}}
+    (question,) = ask({"sflow_collector": ["watch"]}, hosts=["web8", "192.0.2.9", "web9"], fleet=fleet)
+    found = {agent["name"]: (agent.get("host_name"), agent["other_addresses"]) for agent in question["agents"]}
+    assert found == {"web8": ("web8", ["192.0.2.20", "2001:db8::20"]), "192.0.2.9": (None, ["192.0.2.9"]), "web9": ("web1", [])}
+
+
+def test_what_is_known_of_the_other_hosts_goes_along():
+    groups = {"sflow_collector": ["watch"], "sflow_agents": ["web1", "web2"]}
+    (question,) = ask(groups, hosts=["web2"])
+    (other,) = question["others"]
+    assert {key: other[key] for key in ("name", "address", "host_name", "polling")} == {
+        "name": "web1", "address": "192.0.2.1", "host_name": "web1", "polling": 20}
+    assert set(other) <= set(OPTIONS["others"]["suboptions"]) == set(sflow_agents_info.OTHER_OPTIONS)
+    assert ask(groups)[0]["others"] == []  # all are asked about
+
+
 @pytest.fixture
 def names(monkeypatch):
     """A DNS."""
     known = {"flow1.example.net": ["192.0.2.2"], "flow2.example.net": ["192.0.2.20", "2001:db8::20"]}
-    monkeypatch.setattr(_proof, "addresses_of", lambda host: known.get(host, []))
+    monkeypatch.setattr(_proof, "addresses_of", lambda host: known.get(host) or list(filter(None, [_agents_api.canonical_address(host)])))
     _proof._resolved.cache_clear()
     yield
     _proof._resolved.cache_clear()
@@ -299,6 +326,12 @@ def test_a_collector_that_cannot_be_asked():
     account = _proof.merge([{"item": item, "unreachable": True, "msg": "No route to host\nfoo"}])
     assert account["failing"] == ["a", "b"] and account["counts"] == {"unknown": 2}
     assert account["problems"] == ["The collector could not be asked from watch: No route to host."]
+
+
+def test_what_the_host_of_the_collector_says_is_told():
+    said = {"msg": "MODULE FAILURE\nSee stdout/stderr for the exact error", "module_stderr": "Shared connection closed.\n/bin/sh: 1: python3: not found\n"}
+    account = _proof.merge([{"item": {"host": "watch", "agents": []}, **said}])
+    assert account["problems"] == ["The collector could not be asked from watch: MODULE FAILURE: /bin/sh: 1: python3: not found."]
 
 
 def test_a_large_fleet_shows_only_what_fails():

@@ -21,8 +21,9 @@ def host(name="web1", **values):
     return v.Expected(base)
 
 
-def judge(expected, rows, elapsed=0.0, **settings):
-    return v.judge_all(expected if isinstance(expected, list) else [expected], v.Observation(rows), v.Settings(**settings), elapsed)
+def judge(expected, rows, elapsed=0.0, others=(), **settings):
+    expected = expected if isinstance(expected, list) else [expected]
+    return v.judge_all(expected, v.Observation(rows), v.Settings(**settings), elapsed, others)
 
 
 def one(expected, rows, elapsed=0.0, **settings):
@@ -219,6 +220,29 @@ def test_a_host_that_went_home_again_shares_no_longer(shared):
     assert judge(hosts, rows)[0].word == "shared_address"
 
 
+@pytest.mark.parametrize("known", [{"address": "192.0.2.2", "running_seconds": 8.0}, {"address": None, "other_addresses": ["192.0.2.2"]}])
+def test_a_host_that_another_batch_brought_home_shares_no_longer(known):
+    rows = [row("192.0.2.1", sources=["192.0.2.1", "192.0.2.2"], shared=True), row("192.0.2.2", host_name="web2")]
+    other = v.Expected({"name": "web2", "polling": 20, **known})
+    assert judge(host(), rows)[0].word == "shared_address"  # nobody says whose the second source is
+    assert judge(host(), rows, others=[other])[0].word == "reporting"
+    rows[1].age = 60.0
+    verdict = judge(host(), rows, others=[other])[0]
+    assert verdict.word == "shared_address" and "web2" in verdict.reason
+
+
+def test_a_host_that_uses_the_address_of_one_that_is_not_asked_about():
+    verdict = judge(host("web2", address="192.0.2.2"), [row(sources=["192.0.2.2"])], others=[v.Expected({"name": "web1", "address": "192.0.2.1"})])[0]
+    assert (verdict.word, "192.0.2.1, which is the agent address of web1" in verdict.reason) == ("shared_address", True)
+
+
+@pytest.mark.parametrize("age, running, word", [(3.0, 1000.0, "wrong_source"), (3.0, 2.0, "silent"), (51.0, 1000.0, "silent"), (None, None, "silent")])
+def test_an_agent_that_is_gone_is_nobody_elsewhere(age, running, word):
+    verdict = one(host(address="192.0.2.9", other_addresses=["172.17.0.1"], running_seconds=running), [row("172.17.0.1", age=age)])
+    assert verdict.word == word, verdict.reason
+    assert word != "silent" or age is None or f"Under 172.17.0.1 it was last heard {age:.0f} s ago" in verdict.reason
+
+
 def test_a_stranger_at_the_address_of_a_host():
     rows = [row("192.0.2.1", sources=["192.0.2.1", "198.51.100.1"], shared=True)]
     assert "198.51.100.1" in one(host(), rows).reason and one(host(), rows).word == "shared_address"
@@ -234,6 +258,21 @@ def test_a_host_without_known_address_is_found_by_name():
     assert one(host(address=None, host_name="web1"), [row("10.0.0.7")]).word == "reporting"
     assert one(host(address=None, host_name="web1"), [row("10.0.0.7"), row("10.0.0.8")]).word in ("wrong_source", "silent")
     assert one(host(address=None), []).word == "silent"
+
+
+@pytest.mark.parametrize("name, sent, others, word", [
+    ("web1.example.test", "web1.example.test", [], "reporting"),
+    ("web1.example.test", "WEB1", [], "reporting"),
+    ("web1", "web1.example.test", [], "reporting"),
+    ("web1.a.example.test", "web1.b.example.test", [], "silent"),
+    ("web1.a", "web1", [{"name": "web1.b", "host_name": "web1.b"}], "silent"),  # which of the two is it?
+    ("web1.a", "web1.a", [{"name": "web1.b", "host_name": "web1.b"}], "reporting"),
+    ("web1", "web1", [{"name": "db1", "other_addresses": ["10.0.0.7"]}], "wrong_source"),  # it has the address of another host
+    ("localhost", "localhost", [], "silent"),
+])
+def test_a_host_about_which_nothing_is_known_is_found_by_a_name_that_is_its_own(name, sent, others, word):
+    unseen = v.Expected({"name": name, "host_name": name, "polling": 20})
+    assert judge(unseen, [row("10.0.0.7", host_name=sent)], others=[v.Expected(other) for other in others])[0].word == word
 
 
 def test_the_freshest_of_several_servers_counts():
