@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import ApiError, base_url
 
 BATCHES = [1, "10%", "100%"]
@@ -23,15 +23,27 @@ def batches(value: Any) -> list[str]:
     return [str(size) for size in (value if isinstance(value, (list, tuple)) else [value])]
 
 
-def _is_number(value: Any, least: float = 0, most: float = math.inf) -> bool:
+WEEK = 7 * 86400  # no time of a proof is as long as that
+
+
+def _is_number(value: Any, least: float = 0, most: float = WEEK - 1) -> bool:
     try:
         return not isinstance(value, bool) and least <= float(value) <= most
     except (TypeError, ValueError):
         return False
 
 
+def _is_switch(value: Any) -> bool:
+    try:
+        boolean(value)
+    except TypeError:
+        return False
+    return True
+
+
 def _are_batches(value: Any) -> bool:
-    return all(re.fullmatch(r"[1-9][0-9]*|(100|[1-9]?[0-9])%", size) for size in batches(value))
+    sizes = batches(value)
+    return bool(sizes) and all(re.fullmatch(r"[1-9][0-9]*|(100|[1-9]?[0-9])%", size) for size in sizes)
 
 
 def _are_kinds(value: Any) -> bool:
@@ -46,17 +58,26 @@ def _are_urls(value: Any) -> bool:
         return False
 
 
+def _is_token(value: Any) -> bool:
+    return bool(re.fullmatch(r"[!-~]*", str(value).strip()))
+
+
 #: name: (what is right, what is accepted)
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sflow_rollout_batches": (_are_batches, 'a list of numbers of hosts, at least 1, and percentages, such as [1, "10%", "100%"]'),
-    "sflow_rollout_max_failures": (lambda value: str(value).isdigit(), "a whole number of hosts"),
+    "sflow_rollout_max_failures": (lambda value: bool(re.fullmatch("[0-9]+", str(value))), "a whole number of hosts"),
+    "sflow_rollout_rollback": (_is_switch, "true or false"),
     "sflow_rollout_new_hosts": (lambda value: value in ("remove", "stop"), "remove or stop"),
-    "sflow_proof_timeout_seconds": (_is_number, "a number of seconds"),
-    "sflow_proof_max_age_seconds": (lambda value: _is_number(value, 1), "a number of seconds, at least 1"),
+    "sflow_proof_flows": (_is_switch, "true or false"),
+    "sflow_proof_timeout_seconds": (_is_number, "a number of seconds, less than a week"),
+    "sflow_proof_max_age_seconds": (lambda value: _is_number(value, 1), "a number of seconds, at least 1, less than a week"),
     "sflow_proof_max_loss_percent": (lambda value: _is_number(value, 0, 100), "a number from 0 to 100"),
     "sflow_proof_require": (_are_kinds, "a list of counters and flows"),
+    "sflow_proof_token": (_is_token, "letters, digits and -._~+/="),
     "sflow_proof_url": (lambda value: not value or _are_urls(value), "http://HOST:PORT or https://HOST:PORT without a password, or a list of these"),
 }
+
+SECRETS = ("sflow_proof_token",)
 
 
 def problems(variables: Mapping[str, Any]) -> list[str]:
@@ -65,6 +86,6 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
     for name, (is_right, accepted) in RULES.items():
         value = variables.get(name)
         if value is not None and not is_right(value):
-            shown = re.sub(r"//[^/@]*@", "//***@", json.dumps(value, default=str))
+            shown = "(not shown)" if name in SECRETS else re.sub(r"//[^/@]*@", "//***@", json.dumps(value, default=str))
             found.append(f"{name} is {shown}; expected {accepted}")
     return found

@@ -88,7 +88,13 @@ def test_the_syntax_can_be_checked_without_a_run(book, tmp_path):
     ("sflow_rollout_batches=[0,many]", "sflow_rollout_batches is "),
     ("sflow_rollout_max_failures=10%", "sflow_rollout_max_failures is \"10%\"; expected a whole number of hosts"),
     ("sflow_rollout_new_hosts=keep", "expected remove or stop"),
+    ('{"sflow_rollout_batches": []}', "sflow_rollout_batches is []; expected a list of numbers of hosts"),
+    ("sflow_rollout_rollback=ture", 'sflow_rollout_rollback is "ture"; expected true or false'),
+    ("sflow_proof_flows=1s", "expected true or false"),
     ("sflow_proof_timeout_seconds=60s", "expected a number of seconds"),
+    ("sflow_proof_timeout_seconds=inf", "expected a number of seconds, less than a week"),
+    ("sflow_proof_max_age_seconds=1000000", "less than a week"),
+    ("sflow_proof_token='pa55 word'", "sflow_proof_token is (not shown); expected letters, digits"),
     ("sflow_proof_max_age_seconds=1m", "expected a number of seconds, at least 1"),
     ("sflow_proof_max_loss_percent=200", "expected a number from 0 to 100"),
     ("sflow_proof_require=counter", "expected a list of counters and flows"),
@@ -113,6 +119,25 @@ def test_variables_from_the_command_line_are_texts(fleet, variables):
 def test_where_there_is_no_agent_nothing_is_proved(fleet, book):
     run = fleet(f"playbooks/{book}.yml", None, others={"sflow_agents": {"hosts": {}}})
     assert run.status == 2 and "No host is in the group sflow_agents" in run.failed["localhost"], run.text
+
+
+def test_a_limit_without_an_agent_proves_nothing(fleet):
+    for book in ("verify", "prove"):
+        run = fleet(f"playbooks/{book}.yml", None, "--limit", "watch", others={"sflow_collector": {"hosts": {"watch": {}}}})
+        assert run.status == 2 and run.failed == {"watch": "No host of the group sflow_agents is within the limit, so nothing is proved."}, run.text
+    run = fleet("playbooks/verify.yml", None, "--limit", "host2", others={"sflow_collector": {"hosts": {"watch": {}}}})
+    assert run.status == 0 and "1 host: 1 reporting" in run.text, run.text
+
+
+def test_where_every_agent_is_to_be_absent_there_is_nothing_to_prove(fleet):
+    run = fleet("playbooks/verify.yml", {"host1": {"hsflowd_state": "absent"}}, "--limit", "host1")
+    assert run.status == 0 and "1 host: 1 not asked" in run.text, run.text
+
+
+def test_a_host_whose_agent_goes_is_no_canary(fleet, changing):
+    hosts = {"host0": {"hsflowd_state": "absent"}, "host1": {**DUE, "instant_answer": str(changing), "hsflowd_agent_ip": "203.0.113.9"}, "host2": DUE}
+    run = fleet("playbooks/site.yml", hosts, "-e", "sflow_proof_timeout_seconds=0")
+    assert run.status == 2 and changed_in_batches(run) == {"host1"}, run.text
 
 
 def test_refused_settings_stop_everything_before_a_change(fleet):
