@@ -97,7 +97,7 @@ def questions(
         expected = expected_of(name, hostvars[name])
         asked[_point_of(expected, hostvars[name], points)].append(expected)
     _find_by_name(asked, hostvars)
-    known = [_whereabouts(expected_of(name, hostvars[name])) for name in others] if any(asked) else []
+    known = [_whereabouts(name, hostvars[name]) for name in others] if any(asked) else []
     now = time.time()
     return [
         {"host": p["host"], "url": p["url"], "collector_addresses": sorted(p["ports"]), "agents": agents, "others": known, "asked_at": now}
@@ -137,10 +137,15 @@ def _find_by_name(asked: list[list[dict[str, Any]]], hostvars: Mapping[str, Reco
                 one.setdefault("host_name", one["name"])
 
 
-def _whereabouts(expected: dict[str, Any]) -> dict[str, Any]:
-    """Of a host that is not asked about: what tells its datagrams from those of others."""
+def _whereabouts(name: str, variables: Record) -> dict[str, Any]:
+    """Of a host that is not asked about: what tells its datagrams from those of others.
+
+    Of one that this run did not change the inventory's word is enough; to read what was observed on each costs milliseconds.
+    """
+    info = _info(variables) if "__hsflowd_change" in variables else {}
+    found = _aged(expectation(name, dict(info), **_addresses(name, variables)), info)
     wanted = ("name", "address", "other_addresses", "host_name", "polling", "running_seconds")
-    return {key: expected[key] for key in wanted if key in expected}
+    return {key: found[key] for key in wanted if key in found}
 
 
 def _point(name: str, variables: Record, prefix: str, beside_viewer: bool) -> dict[str, Any]:
@@ -185,20 +190,32 @@ def expected_of(name: str, variables: Record) -> dict[str, Any]:
     found: dict[str, Any] = expectation(
         name,
         dict(info),
-        address=canonical_address(variables.get("hsflowd_agent_ip")),
-        other_addresses=[str(address) for address in [variables.get("ansible_host"), name] if address],
+        **_addresses(name, variables),
         # With DNS-SD the daemon takes it from the DNS, and says what it is.
         polling=None if dns_sd_record(dict(variables)) else variables.get("hsflowd_polling"),
         sampling=_rates(variables, info, taps),
         taps=taps,
         no_tap=nothing_tapped(variables.get("hsflowd_pcap"), info) if taps & set(TAPS) == {"pcap"} else None,
     )
-    if "running_seconds" in found and isinstance(info.get("observed_at"), (int, float)):
-        # It has gone on running since then: through its batch, for example, in which it was proved already.
-        found["running_seconds"] += max(time.time() - info["observed_at"], 0.0)
+    _aged(found, info)
     if "unit" not in info and info.get("msg"):
         found["not_asked"] = str(info["msg"]).strip().splitlines()[0][:200]
     return found
+
+
+def _addresses(name: str, variables: Record) -> dict[str, Any]:
+    """The addresses of a host by the inventory."""
+    return {
+        "address": canonical_address(variables.get("hsflowd_agent_ip")),
+        "other_addresses": [str(address) for address in [variables.get("ansible_host"), name] if address],
+    }
+
+
+def _aged(expected: dict[str, Any], info: Record) -> dict[str, Any]:
+    """The daemon has gone on running since the host was looked at: through its batch, for example, in which it was proved already."""
+    if "running_seconds" in expected and isinstance(info.get("observed_at"), (int, float)):
+        expected["running_seconds"] += max(time.time() - info["observed_at"], 0.0)
+    return expected
 
 
 def _taps(variables: Record) -> set[str]:

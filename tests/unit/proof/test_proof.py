@@ -92,13 +92,14 @@ def test_a_host_from_which_nothing_is_known_may_be_found_by_its_name(names):
 
 
 def test_what_is_known_of_the_other_hosts_goes_along():
-    groups = {"sflow_collector": ["watch"], "sflow_agents": ["web1", "web2"]}
-    (question,) = ask(groups, hosts=["web2"])
-    (other,) = question["others"]
-    assert {key: other[key] for key in ("name", "address", "host_name", "polling")} == {
-        "name": "web1", "address": "192.0.2.1", "host_name": "web1", "polling": 20}
+    groups = {"sflow_collector": ["watch"], "sflow_agents": ["web1", "web2", "web3"]}
+    (question,) = ask(groups, hosts=["web2"], fleet={"web1": {"__hsflowd_change": {"observed": RUNNING}}, "web3": {"hsflowd_agent_ip": "192.0.2.30"}})
+    other, unchanged = question["others"]
+    assert {key: other[key] for key in ("name", "address", "host_name", "polling", "running_seconds")} == {
+        "name": "web1", "address": "192.0.2.1", "host_name": "web1", "polling": 20, "running_seconds": 50.0}
+    assert unchanged == {"name": "web3", "address": "192.0.2.30", "other_addresses": []}
     assert set(other) <= set(OPTIONS["others"]["suboptions"]) == set(sflow_agents_info.OTHER_OPTIONS)
-    assert ask(groups)[0]["others"] == []  # all are asked about
+    assert ask({**groups, "sflow_agents": ["web1", "web2"]})[0]["others"] == []  # all are asked about
 
 
 @pytest.fixture
