@@ -12,7 +12,7 @@ import glob
 import os
 import shutil
 import tempfile
-from typing import Any, Callable, List
+from typing import Any, Callable, Dict, List
 
 NAME = "hsflowd"
 PREFIX = "repack-"  # of the directory in which the package is made
@@ -31,13 +31,17 @@ def repack(target: str, execute: Callable[..., Any]) -> None:
     try:
         tree = os.path.join(room, "tree")
         _directory(tree, 0o755)
-        _copy(_said(execute, ["dpkg-query", "--listfiles", NAME]).splitlines(), tree)
+        known = conffiles(_said(execute, ["dpkg-query", "-W", "-f", "${Conffiles}", NAME]))
+        # An obsolete one was left by a release before, and is none of this package's files.
+        listed = _said(execute, ["dpkg-query", "--listfiles", NAME]).splitlines()
+        _copy([path for path in listed if known.get(path) != ""], tree)
         control = os.path.join(tree, "DEBIAN")
         _directory(control, 0o755)
         with open(os.path.join(control, "control"), "w") as stream:
             stream.write(fields(_said(execute, ["dpkg-query", "--status", NAME])))
         for path in _said(execute, ["dpkg-query", "--control-path", NAME]).split():
-            _control_file(path, control, tree)
+            _control_file(path, control)
+        _conffiles({path: digest for path, digest in known.items() if digest}, tree, execute)
         made = os.path.join(room, "made.deb")
         _said(execute, ["dpkg-deb", "-Zgzip", "-z1", "--build", tree, made])  # quick; every dpkg-deb knows gzip
         os.rename(made, target)
@@ -61,6 +65,15 @@ def fields(status: str) -> str:
         if ours and line.strip():
             kept.append(line)
     return "\n".join(kept) + "\n"
+
+
+def conffiles(said: str) -> Dict[str, str]:
+    """The configuration files that dpkg knows of a package, each with the sum of what the package brought; "" where it is obsolete.
+
+    dpkg keeps them in the status, and --control-path does not name the file that has them.
+    """
+    rows = [line.split() for line in said.splitlines() if line.strip()]
+    return {row[0]: row[1] if len(row) == 2 else "" for row in rows}
 
 
 def _said(execute: Callable[..., Any], command: List[str]) -> str:
@@ -94,15 +107,25 @@ def _copy(listed: List[str], tree: str) -> None:
                 os.chown(there, status.st_uid, status.st_gid)
 
 
-def _control_file(path: str, control: str, tree: str) -> None:
+def _control_file(path: str, control: str) -> None:
     name = os.path.basename(path).rpartition(".")[2]
-    there = os.path.join(control, name)
-    if name == "conffiles":  # dpkg-deb wants each of them to be there
-        with open(path) as stream:
-            present = [line for line in stream if os.path.lexists(tree + line.strip())]
-        with open(there, "w") as stream:
-            stream.writelines(present)
-    elif name not in ("list", "md5sums"):
+    if name not in ("list", "md5sums", "conffiles"):
+        there = os.path.join(control, name)
         shutil.copy2(path, there)
-    if os.path.exists(there):
         os.chmod(there, 0o755 if name in ("preinst", "postinst", "prerm", "postrm", "config") else 0o644)
+
+
+def _conffiles(known: Dict[str, str], tree: str, execute: Callable[..., Any]) -> None:
+    """Has dpkg know them again as what it does not take away: where it did not, it would remove them with the package."""
+    present = [path for path in known if os.path.isfile(tree + path)]  # dpkg-deb wants each of them to be there
+    for path in present:
+        # What is as its package has it, nobody has edited, and dpkg replaces it at the next upgrade. So what somebody has edited is
+        # a line longer in the package.
+        if _said(execute, ["md5sum", tree + path]).split()[0] != known[path]:
+            with open(tree + path, "ab") as stream:
+                stream.write(b"\n")
+    if present:
+        there = os.path.join(tree, "DEBIAN", "conffiles")
+        with open(there, "w") as stream:
+            stream.writelines("%s\n" % path for path in present)
+        os.chmod(there, 0o644)

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A package made of one that is installed. Here dpkg's answers are pretence and dpkg-deb is real; molecule's upgrade has both real."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -50,9 +51,16 @@ def installed(tmp_path):
     (root / "alias").symlink_to("hsflowd")
     control = tmp_path / "info"
     control.mkdir()
-    names = ("etc", "etc/hsflowd.conf", "etc/gone.conf", "hsflowd", "alias", "lib/systemd", "lib/systemd/hsflowd.service")
+    names = ("etc", "etc/hsflowd.conf", "etc/gone.conf", "etc/same.conf", "etc/obsolete.conf", "hsflowd", "alias", "lib/systemd", "lib/systemd/hsflowd.service")
     listed = ["/."] + [str(path) for path in reversed(root.parents) if str(path) != "/"] + [str(root)] + ["%s/%s" % (root, name) for name in names]
-    (control / "hsflowd.conffiles").write_text("%s/etc/hsflowd.conf\n%s/etc/gone.conf\n" % (root, root))
+    (root / "etc/same.conf").write_text("as it came\n")
+    (root / "etc/obsolete.conf").write_text("of the release before\n")
+    same = hashlib.md5(b"as it came\n").hexdigest()
+    rows = ("hsflowd.conf " + "0" * 32, "gone.conf " + "1" * 32, "same.conf " + same, "obsolete.conf " + "2" * 32 + " obsolete")
+    conffiles = "".join("\n %s/etc/%s" % (root, row) for row in rows)
+    # dpkg-query --control-path names neither of the two that are dpkg's own.
+    (control / "hsflowd.conffiles").write_text("%s/etc/hsflowd.conf\n%s/etc/gone.conf\n%s/etc/same.conf\n" % (root, root, root))
+    (control / "hsflowd.list").write_text("/.\n")
     (control / "hsflowd.postinst").write_text("#!/bin/sh\n")
     (control / "hsflowd.md5sums").write_text("0  x\n")
 
@@ -62,7 +70,9 @@ def installed(tmp_path):
         if "--status" in command:
             return 0, STATUS
         if "--control-path" in command:
-            return 0, "".join("%s\n" % path for path in sorted(control.iterdir()))
+            return 0, "".join("%s\n" % path for path in sorted(control.iterdir()) if path.suffix not in (".list", ".conffiles"))
+        if "${Conffiles}" in command:
+            return 0, conffiles
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         return done.returncode, done.stdout.decode()
 
@@ -85,12 +95,15 @@ def test_the_package_holds_what_the_host_has(installed, tmp_path):
     inside = ".%s/" % root
     assert modes["."] == "drwxr-xr-x" and modes[inside + "lib"].startswith("d") and modes[inside + "lib/systemd"] == "drwxr-xr-x"
     assert modes[inside + "hsflowd"] == "-rwx------" and modes[inside + "alias"].startswith("l")
-    assert inside + "etc/gone.conf" not in modes
+    assert inside + "etc/gone.conf" not in modes and inside + "etc/obsolete.conf" not in modes
     subprocess.check_call(["dpkg-deb", "--raw-extract", str(state / "made.deb"), str(tmp_path / "out")])
     out = tmp_path / "out"
-    assert (out / str(root)[1:] / "etc/hsflowd.conf").read_text() == "edited by hand\n"
     assert sorted(os.listdir(str(out / "DEBIAN"))) == ["conffiles", "control", "postinst"]
-    assert (out / "DEBIAN/conffiles").read_text() == "%s/etc/hsflowd.conf\n" % root
+    assert (out / "DEBIAN/conffiles").read_text() == "%s/etc/hsflowd.conf\n%s/etc/same.conf\n" % (root, root)
+    # To dpkg one that was edited must not be the one of its package, or the next upgrade replaces it.
+    assert (out / str(root)[1:] / "etc/hsflowd.conf").read_text() == "edited by hand\n\n"
+    assert (out / str(root)[1:] / "etc/same.conf").read_text() == "as it came\n"
+    assert (root / "etc/hsflowd.conf").read_text() == "edited by hand\n"
 
 
 def test_what_is_diverted_is_not_packed(installed, tmp_path):
