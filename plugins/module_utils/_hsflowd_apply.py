@@ -558,6 +558,8 @@ class Transaction:
                 purged = True
             elif kept and os.path.exists(kept):
                 self.dpkg_install(kept)
+        if "package" in self.touched:
+            _sweep()
         for name in {os.path.basename(p) for p in self.drop_ins_due} | set(before["drop_ins"]):
             _restore(os.path.join(host.DROP_INS, name), before["drop_ins"].get(name))
         _restore(host.CONFIG, before["config"])
@@ -613,9 +615,8 @@ class Transaction:
         _prune(kept, _kept(self.before["version"]) if self.p["keep_record"] and self.before["version"] else kept)
 
     def sweep(self) -> None:
-        """Removes what an interrupted run or dpkg left beside the configuration, and the record last."""
-        for path in glob.glob("/etc/.hsflowd.conf.*") + glob.glob(host.CONFIG + ".dpkg-*"):
-            delete(path)
+        """Removes what an interrupted run or dpkg left, and the record last."""
+        _sweep()
         repacking.sweep(host.STATE)
         if not self.p["keep_record"]:
             delete(host.PENDING)
@@ -651,6 +652,12 @@ class Transaction:
         words = self.journal(os.stat(host.PENDING).st_mtime)
         said = " and had said: %s" % " ".join(words.split()) if words else ""
         return "; the daemon that could not be proved had ended (%s, %s)%s" % (service["active_state"], service["result"], said)
+
+
+def _sweep() -> None:
+    """Removes what an interrupted run or dpkg left beside the configuration."""
+    for path in glob.glob("/etc/.hsflowd.conf.*") + glob.glob(host.CONFIG + ".dpkg-*"):
+        delete(path)
 
 
 def _prune(*kept: Optional[str]) -> None:
@@ -703,6 +710,8 @@ def remove(parameters: Any, check: Any, execute: Any = run) -> Any:
             raise Failed("the package could not be removed", last_words(out))
     for path in ours + files + ([host.CONFIG] if config_due else []) + host.leftovers():
         delete(path)
+    if p["keep_config"] and config is not None and not os.path.exists(host.CONFIG):
+        write(host.CONFIG, config)  # dpkg takes it away with a package that does not say it is a conffile
     repacking.sweep(host.STATE)
     _remove_empty(host.DROP_INS)
     _remove_empty(host.STATE)

@@ -91,7 +91,9 @@ class Machine:
             with open(command[-1]) as stream:
                 self.package = stream.read()
             host_binary(self.root, True)
-        elif line.startswith("dpkg --purge"):
+            if os.path.exists(host.CONFIG):
+                open(host.CONFIG + ".dpkg-dist", "w").close()
+        elif line.startswith(("dpkg --purge", "dpkg --remove")):
             self.package = None
             host_binary(self.root, False)
             engine.delete(host.CONFIG)
@@ -292,6 +294,7 @@ def test_the_old_package_comes_back(machine):
     with pytest.raises(engine.Failed, match="old configuration is back"):
         work(machine, parameters(machine, "2", config="bad"))
     assert (machine.package, machine.running) == ("1", GOOD)
+    assert not os.path.exists(host.CONFIG + ".dpkg-dist")
     machine.refuse = ""
     work(machine, parameters(machine, "2"))
     assert machine.package == "2"
@@ -308,6 +311,13 @@ def test_a_package_that_somebody_else_installed_comes_back(machine):
     work(machine, parameters(machine, "1"))
     assert not [line for line in machine.log if "--build" in line]  # there is a copy by now
     assert os.listdir(host.STATE) == ["hsflowd_1.deb"]
+
+
+def test_the_configuration_is_kept_although_its_package_takes_it_away(machine):
+    """As one does that was put together without conffiles, whoever made it."""
+    work(machine, parameters(machine))
+    assert "config" not in engine.remove(parameters(machine, keep_config=True), False, machine.execute)
+    assert machine.package is None and host.read(host.CONFIG) == GOOD.encode()
 
 
 def test_a_package_of_which_no_copy_could_be_made_stays_and_it_is_said(machine):
