@@ -175,9 +175,14 @@ def _cidr(value: Any) -> str:
     if "/" not in bare:
         raise Bad("is %r; a network needs a slash, such as 192.0.2.0/24" % text)
     try:
-        ipaddress.ip_network(bare, strict=False)
+        network = ipaddress.ip_network(bare, strict=False)
     except ValueError:
         raise Bad("is %r, not a network such as 192.0.2.0/24 or 2001:db8::/32" % text) from None
+    mask = bare.partition("/")[2]
+    if "." in mask and mask != str(network.netmask):
+        raise Bad("is %r; hsflowd takes %s for a netmask, write the bits: /%d" % (text, mask, network.prefixlen))
+    if re.match(r"0[0-9]", mask):
+        raise Bad("is %r; hsflowd reads a leading zero as octal, write it without" % text)
     return text
 
 

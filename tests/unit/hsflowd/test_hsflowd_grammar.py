@@ -36,6 +36,8 @@ GOOD = {
         ("192.0.2.0/24", "192.0.2.0/24"),
         ("!2001:db8::/32", "!2001:db8::/32"),
         ("192.0.2.0/255.255.255.0", "192.0.2.0/255.255.255.0"),
+        ("0.0.0.0/0.0.0.0", "0.0.0.0/0.0.0.0"),
+        ("::/0", "::/0"),
     ],
     "regex": [("^eth[0-9]+$", "^eth[0-9]+$"), ("[[:alpha:]]+", "[[:alpha:]]+"), ("a|b", "a|b")],
     "path": [("/etc/hsflowd/modules", "/etc/hsflowd/modules")],
@@ -62,7 +64,8 @@ BAD = {
     ],
     "address": ["300.1.2.3", "10", "0.0.0.0", "web1.example.com", "localhost"],
     "domain": ["..example.com", "/x", "-a.example.com", "."],
-    "cidr": ["192.0.2.1", "192.0.2.0/33", "example.com/24", "/24", "!"],
+    # The daemon takes the mask of a Cisco for a netmask, and a leading zero for octal; Python takes them for 24 bits.
+    "cidr": ["192.0.2.1", "192.0.2.0/33", "example.com/24", "/24", "!", "192.0.2.0/0.0.0.255", "!192.0.2.0/0.0.0.255", "192.0.2.0/024"],
     "regex": ["(", "*a", "[b-a]", "(?:a)", "[[:nope:]]", "a\\"],
     "path": ["etc/hsflowd", "."],
     "uuid": ["01234567", "0123456789abcdef0123456789abcdef", "01234567-89ab-cdef-0123-456789ABCDEG"],
