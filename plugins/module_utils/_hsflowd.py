@@ -285,7 +285,10 @@ def dns_sd_record(variables: Dict[str, Any]) -> Optional[str]:
     if isinstance(given, dict):
         domain = "".join(str(v) for k, v in given.items() if str(k).lower() == "domain" and v)
         return "_sflow._udp" + (domain and "." + domain.lstrip("."))
-    return "_sflow._udp" if given is not None and _true(given) else None
+    try:
+        return "_sflow._udp" if given not in (None, "") and _onoff(given) == "on" else None
+    except Bad:
+        return None  # it is refused where the collectors are read
 
 
 def tap_sampling(variables: Dict[str, Any], version: Any) -> Any:
@@ -541,7 +544,12 @@ def _collectors(plan: "_Plan") -> List[Dict[str, Any]]:
     entries = _entries(plan, "hsflowd_collectors")
     dns = plan.get("hsflowd_dns_sd", False)
     expected: List[Any] = []
-    if isinstance(dns, dict) or _true(dns):
+    try:
+        on = isinstance(dns, dict) or _onoff(dns) == "on"
+    except Bad:
+        plan.problems.append("hsflowd_dns_sd is %r, neither true, false, nor a mapping such as {domain: example.com}" % (dns,))
+        return expected
+    if on:
         if entries:
             plan.problems.append(
                 "hsflowd_dns_sd is on, and the answer of the DNS replaces hsflowd_collectors: set it to []"
@@ -797,7 +805,7 @@ def _modules(plan: "_Plan", sampling: Optional[str]) -> List[Any]:
         )
     for name in ("nflog", "ulog"):
         _rated(plan, name, words.get(name), sampling)
-    if "eapi" in words and plan.get("hsflowd_dns_sd"):
+    if "eapi" in words and dns_sd_record(plan.variables):
         plan.problems.append("hsflowd_modules.eapi and hsflowd_dns_sd exclude one another")
     if "dent" in words and "psample" not in words:
         plan.problems.append("hsflowd_modules.dent needs psample too")

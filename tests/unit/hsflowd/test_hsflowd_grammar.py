@@ -239,6 +239,11 @@ def test_an_object_is_known_from_its_first_release_on(name):
             "the same as hsflowd_collectors[0]",
         ),
         ({"hsflowd_dns_sd": True}, "replaces hsflowd_collectors"),
+        (
+            {"hsflowd_dns_sd": "example.com", "hsflowd_collectors": []},
+            "hsflowd_dns_sd is 'example.com', neither true, false, nor a mapping such as {domain: example.com}",
+        ),
+        ({"hsflowd_dns_sd": ["example.com"]}, "hsflowd_dns_sd is ['example.com'], neither true, false, nor a mapping"),
         ({"hsflowd_polling": 0}, "not within 1 to 300"),
         ({"hsflowd_pcap": [{}]}, "is empty"),
         ({"hsflowd_pcap": [{"promisc": True}]}, "names neither dev"),

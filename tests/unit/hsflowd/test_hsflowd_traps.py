@@ -138,6 +138,11 @@ def test_the_record_that_the_daemon_asks_for(variables, given_):
 def test_without_a_domain_the_resolver_has_one(variables):
     assert by_dns(variables)["dns_sd"] == "_sflow._udp"
     assert settings.settle(variables, host())["dns_sd"] is None
+    for on in ("true", "Yes", "on", "1", {}):
+        assert by_dns(variables, hsflowd_dns_sd=on)["dns_sd"] == "_sflow._udp" and by_dns(variables, hsflowd_dns_sd=on)["problems"] == []
+    for off in ("false", "No", "off", "0", "", None):
+        plan = settings.settle(dict(variables, hsflowd_dns_sd=off, hsflowd_modules={"eapi": {}}))
+        assert plan["dns_sd"] is None and plan["problems"] == [] and plan["collectors"]
 
 
 def test_with_dns_sd_each_tap_says_its_rate(variables):
