@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import ipaddress
@@ -14,11 +15,19 @@ import re
 import shutil
 import subprocess
 import tarfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd
+
+# What reading a package that is damaged or cut short may end in.
+DAMAGE: tuple[type[Exception], ...] = (OSError, ValueError, EOFError, tarfile.TarError, zlib.error)
+with contextlib.suppress(ImportError):  # a Python may be built without it
+    from lzma import LZMAError
+
+    DAMAGE += (LZMAError,)
 
 Hostvars = Mapping[str, Mapping[str, Any]]
 
@@ -45,7 +54,7 @@ def package_version(path: str) -> tuple[str | None, str | None]:
         return None, "%s is not there on the controller" % path
     try:
         control = _control(path)
-    except (OSError, ValueError, tarfile.TarError) as error:
+    except DAMAGE as error:
         return None, "%s cannot be read as a Debian package: %s" % (path, error)
     if control is None:
         return _hsflowd.asset_version(path), None
@@ -58,6 +67,7 @@ def package_version(path: str) -> tuple[str | None, str | None]:
 
 def _control(path: str) -> str | None:
     """The text of a package's control file; None where its compression is unknown to this Python and there is no dpkg-deb."""
+    length = os.path.getsize(path)
     with open(path, "rb") as stream:
         if stream.read(8) != b"!<arch>\n":
             raise ValueError("it is no archive of the Debian kind")
@@ -66,6 +76,8 @@ def _control(path: str) -> str | None:
             if len(head) < 60:
                 raise ValueError("it has no control part")
             name, size = head[:16].decode("ascii", "replace").strip().rstrip("/"), int(head[48:58])
+            if not 0 <= size <= length - stream.tell():
+                raise ValueError("it is damaged or cut short")
             if not name.startswith("control.tar"):
                 stream.seek(size + size % 2, 1)
                 continue
@@ -74,15 +86,17 @@ def _control(path: str) -> str | None:
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:
-                found = archive.extractfile(member) if member.name.lstrip("./") == "control" else None
+                found = archive.extractfile(member) if member.isfile() and member.name.lstrip("./") == "control" else None
                 if found:
                     return found.read().decode("utf-8", "replace")
     except tarfile.ReadError:
         if shutil.which("dpkg-deb") is None:
             return None
-        return subprocess.run(["dpkg-deb", "--field", path], check=True, stdout=subprocess.PIPE).stdout.decode(
-            "utf-8", "replace"
-        )
+        done = subprocess.run(["dpkg-deb", "--field", path], check=False, capture_output=True)
+        if done.returncode != 0:
+            said = " ".join(done.stderr.decode("utf-8", "replace").split())
+            raise ValueError(said or "dpkg-deb ended with %d" % done.returncode) from None
+        return done.stdout.decode("utf-8", "replace")
     raise ValueError("it has no control file")
 
 

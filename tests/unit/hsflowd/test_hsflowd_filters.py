@@ -5,7 +5,10 @@
 
 import hashlib
 import importlib.util
+import io
 import pathlib
+import shutil
+import tarfile
 
 import build
 import jinja2
@@ -44,6 +47,53 @@ def test_a_file_that_is_no_package(tmp_path, content, sentence):
         path.write_bytes(content)
     version, problem = filters.package_version(str(path))
     assert version is None and sentence in problem
+
+
+def packed(compression, size=None):
+    """A package with a control part alone, packed in this way; its head may lie about the size."""
+    tar, control = io.BytesIO(), b"Package: hsflowd\nVersion: 2.0.53-1\nDescription: " + bytes(range(65, 91)) * 40 + b"\n"
+    with tarfile.open(fileobj=tar, mode="w:" + compression) as archive:
+        member = tarfile.TarInfo("./control")
+        member.size = len(control)
+        archive.addfile(member, io.BytesIO(control))
+    head = "%-16s%-12s%-6s%-6s%-8s%-10d`\n" % ("control.tar." + compression, 0, 0, 0, 100644, len(tar.getvalue()) if size is None else size)
+    return b"!<arch>\n" + head.encode() + tar.getvalue()
+
+
+@pytest.mark.parametrize("compression", ["gz", "bz2", "xz"])
+def test_a_damaged_package_is_a_sentence(tmp_path, capfd, compression):
+    path = tmp_path / "hsflowd-debian12_2.0.53-1_amd64.deb"
+    whole = packed(compression)
+    path.write_bytes(whole)
+    assert filters.package_version(str(path)) == ("2.0.53-1", None)
+    cut = [whole[:length] for length in range(0, len(whole), 11)]
+    flipped = [whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :] for place in range(0, len(whole), 11)]
+    for content in cut + flipped:
+        path.write_bytes(content)
+        _version, problem = filters.package_version(str(path))  # a byte of no weight may be wrong
+        assert problem is None or problem.startswith("%s " % path)
+    out = capfd.readouterr()
+    assert (out.out, out.err) == ("", "")
+
+
+@pytest.mark.parametrize("size", [-60, 9999999999])
+def test_a_part_of_no_possible_size(tmp_path, size):
+    path = tmp_path / "hsflowd.deb"
+    path.write_bytes(packed("gz", size).replace(b"control.tar.gz", b"debian-binary "))
+    version, problem = filters.package_version(str(path))
+    assert version is None and problem == "%s cannot be read as a Debian package: it is damaged or cut short" % path
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="there is no dpkg-deb on this machine")
+def test_what_dpkg_deb_says_of_a_damaged_package(tmp_path, capfd):
+    path = tmp_path / "hsflowd.deb"
+    path.write_bytes(packed("xz")[:80] + b"x" * 1000)
+    version, problem = filters.package_version(str(path))
+    assert version is None and problem.startswith("%s cannot be read as a Debian package: " % path)
+    path.write_bytes(packed("xz").replace(b"7zXZ", b"7zXY"))
+    version, problem = filters.package_version(str(path))
+    assert version is None and "cannot be read as a Debian package: dpkg-deb: error: " in problem and "\n" not in problem
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_local_file_gives_the_plan_its_version(deb, variables):
