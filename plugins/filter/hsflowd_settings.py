@@ -209,8 +209,7 @@ def hsflowd_cached(source: Mapping[str, str], directory: str) -> str:
 
 def hsflowd_package_due(host: Mapping[str, Any], version: str | None) -> bool:
     """Whether a host needs the file of a package: another version is there, or an interrupted run may have left half of this one."""
-    package, before = host.get("package") or {}, host.get("pending_version")
-    return not package.get("installed") or package.get("version") != version or (before is not None and before != version)
+    return _hsflowd.package_due(dict(host), version)
 
 
 def hsflowd_downloads(hostvars: Hostvars, hosts: Iterable[str], directory: str) -> list[dict[str, str]]:

@@ -1056,7 +1056,7 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
     if source["url"] and not re.match(r"^(https?|ftp|file)://[^ ]+$", source["url"]):
         problems.append("the address of the package is %r, not a URL" % source["url"])
     if isinstance(sums, dict):
-        source["sha256"] = sums.get(source["asset"])
+        source["sha256"] = sums.get(source["asset"]) or None
     elif sums:
         source["sha256"] = str(sums)
     if source["sha256"] is not None:
@@ -1064,6 +1064,26 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
         if not re.match(r"^[0-9a-f]{64}$", source["sha256"]):
             problems.append("hsflowd_deb_sha256 is %r, not 64 hexadecimal digits" % source["sha256"])
     return source, version, problems
+
+
+def package_due(host: Dict[Any, Any], version: Optional[str]) -> bool:
+    """Whether a host needs the file of a package: another version is there, or an interrupted run may have left half of this one."""
+    package, before = host.get("package") or {}, host.get("pending_version")
+    return not package.get("installed") or package.get("version") != version or (before is not None and before != version)
+
+
+def _summed(plan: "_Plan", source: Dict[str, Any]) -> None:
+    """A mapping without the file that is to be downloaded is a name that is spelled in another way, or a sum that was forgotten."""
+    sums, asset = plan.variables.get("hsflowd_deb_sha256"), source["asset"]
+    if not isinstance(sums, dict) or not sums or asset in sums or not source["url"] or not plan.host:
+        return
+    if package_due(plan.host, plan.version):
+        names = sorted(str(name) for name in sums)
+        more = " and %d more" % (len(names) - 3) if len(names) > 3 else ""
+        plan.problems.append(
+            "hsflowd_deb_sha256 has no sum for %s; it has %s%s. Add it, or the name without a sum for no check"
+            % (asset, ", ".join(names[:3]), more)
+        )
 
 
 def _system(host: Dict[str, str]) -> str:
@@ -1097,6 +1117,7 @@ def settle(variables: Dict[str, Any], host: Optional[Dict[Any, Any]] = None,
     source, target, problems = package_source(variables, host, read_version)
     plan = _Plan(variables, version or target, host)
     plan.problems.extend(problems)
+    _summed(plan, source)
     _polling(plan)
     sampling = _sampling(plan)
     address = _agent(plan)

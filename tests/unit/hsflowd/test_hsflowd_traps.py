@@ -406,6 +406,37 @@ def test_a_url_is_filled_in_and_its_sum_found_by_name():
     assert plan["source"]["sha256"] == "a" * 64
 
 
+ASSET = "hsflowd-debian12_2.0.53-1_amd64.deb"
+OTHERS = {"hsflowd-ubuntu%d_2.0.53-1_amd64.deb" % number: "b" * 64 for number in (18, 20, 22, 24)}
+
+
+@pytest.mark.parametrize("where", [{}, {"hsflowd_release_url": "https://mirror.example.com"}, {"hsflowd_deb_url": "https://example.com/" + ASSET}])
+def test_sums_of_other_files_are_no_check_of_this_one(where):
+    more = dict(where, hsflowd_version="2.0.53-1", hsflowd_deb_sha256=OTHERS)
+    assert source(more)["problems"] == [
+        "hsflowd_deb_sha256 has no sum for %s; it has hsflowd-ubuntu18_2.0.53-1_amd64.deb, hsflowd-ubuntu20_2.0.53-1_amd64.deb, "
+        "hsflowd-ubuntu22_2.0.53-1_amd64.deb and 1 more. Add it, or the name without a sum for no check" % ASSET
+    ]
+    # One mapping for a fleet: each host needs the sum of its own file.
+    assert source(dict(more, hsflowd_deb_sha256=dict(OTHERS, **{ASSET: "sha256:" + "A" * 64})))["source"]["sha256"] == "a" * 64
+    # What is empty is no check, as a bundle writes it that knows no sum.
+    for empty in ("", {}, None, {ASSET: None}, dict(OTHERS, **{ASSET: ""})):
+        plan = source(dict(more, hsflowd_deb_sha256=empty))
+        assert plan["problems"] == [] and plan["source"]["sha256"] is None
+    # Where no package is to come, none is checked; half a package may be there after a run that was interrupted.
+    there = {"package": {"installed": True, "version": "2.0.53-1"}}
+    assert source(more, **there)["problems"] == []
+    assert len(source(more, pending_version="", **there)["problems"]) == 1
+    assert len(source(more, package={"installed": True, "version": "2.0.52-1"})["problems"]) == 1
+
+
+def test_a_local_file_needs_no_sum_in_a_mapping():
+    plan = source({"hsflowd_deb_file": "/srv/" + ASSET, "hsflowd_deb_sha256": OTHERS})
+    assert plan["problems"] == [] and plan["source"]["sha256"] is None
+    plan = source({"hsflowd_deb_file": "/srv/" + ASSET, "hsflowd_deb_sha256": {ASSET: "a" * 64}})
+    assert plan["problems"] == [] and plan["source"]["sha256"] == "a" * 64
+
+
 @pytest.mark.parametrize(
     "url, more, version",
     [
