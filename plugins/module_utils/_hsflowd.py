@@ -983,6 +983,15 @@ def _fill(template: str, platform: Optional[str], version: Optional[str], archit
     return text
 
 
+def _without_login(url: str) -> str:
+    """An address without the user and the password in it, which get_url takes apart from it; of ftp it does not."""
+    return re.sub(r"^(https?://)[^/?#]*@", r"\1", url)
+
+
+def _masked(url: str) -> str:
+    return re.sub(r"(^|//)[^/?#\s]*@", r"\1***@", url)
+
+
 def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
                    read_version: Optional[Callable[..., Any]]) -> Tuple[Dict[str, Any], Optional[str], List[str]]:
     """Where the package comes from and which version it is."""
@@ -1007,7 +1016,8 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
     if version is not None and not re.match(r"^[0-9]+(\.[0-9]+){1,2}(-[0-9]+)?([~+][A-Za-z0-9.~+]*)?$", version):
         problems.append("hsflowd_version is %r, not a version such as 2.0.53-1" % asked)
         version = None
-    base = str(get("hsflowd_release_url", RELEASE_URL)).rstrip("/")
+    # A plan is shown by -v and kept for every host, so it has no password. The tasks take that from the variables.
+    base = _without_login(str(get("hsflowd_release_url", RELEASE_URL)).rstrip("/"))
     elsewhere = get("hsflowd_deb_file") or get("hsflowd_deb_url") or base != RELEASE_URL
     if version and "-" not in version and not elsewhere:
         problems.append("hsflowd_version is %s; upstream's releases end in a number of their own: 2.0.53-1, not 2.0.53" % asked)
@@ -1029,14 +1039,14 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
                 problems.append("hsflowd_deb_file: the version of %s is not known; give hsflowd_version" % given)
     elif get("hsflowd_deb_url"):
         source["kind"] = "url"
-        template = str(get("hsflowd_deb_url"))
+        template = _without_login(str(get("hsflowd_deb_url")))
         name = template.partition("?")[0]
         if "{version}" in template:
             version = version or PLATFORM_VERSIONS.get(platform, (None,))[0]
         else:
             version = version or asset_version(_fill(name, platform or "any", None, architecture or "any"))
             if version is None:
-                problems.append("hsflowd_deb_url: the name of %s has no version; give hsflowd_version" % name)
+                problems.append("hsflowd_deb_url: the name of %s has no version; give hsflowd_version" % _masked(name))
         source["url"] = _fill(template, platform, version, architecture)
         source["asset"] = source["url"].partition("?")[0].rsplit("/", 1)[-1]
     elif host is not None:
@@ -1054,7 +1064,7 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
             source["asset"] = "hsflowd-%s_%s_%s.deb" % (platform, version, spelled)
             source["url"] = "%s/v%s/%s" % (base, version, source["asset"])
     if source["url"] and not re.match(r"^(https?|ftp|file)://[^ ]+$", source["url"]):
-        problems.append("the address of the package is %r, not a URL" % source["url"])
+        problems.append("the address of the package is %r, not a URL" % _masked(source["url"]))
     if isinstance(sums, dict):
         source["sha256"] = sums.get(source["asset"]) or None
     elif sums:

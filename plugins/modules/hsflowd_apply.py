@@ -52,6 +52,12 @@ options:
   package_url:
     description: Where the host itself downloads the package, instead of O(package_file).
     type: str
+  url_username:
+    description: The user, where O(package_url) asks for one.
+    type: str
+  url_password:
+    description: The password of O(url_username). One in O(package_url) is shown by C(-vvv).
+    type: str
   package_version:
     description: The version of the package, as dpkg says it.
     type: str
@@ -244,6 +250,7 @@ import base64
 import hashlib
 import io
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -262,6 +269,8 @@ SPEC = dict(
     package_remote=dict(type="bool", default=False),
     package_data=dict(type="str", no_log=True),  # kept out of the log for its size
     package_url=dict(type="str"),
+    url_username=dict(type="str"),  # fetch_url looks for these two itself
+    url_password=dict(type="str", no_log=True),
     package_version=dict(type="str"),
     package_sha256=dict(type="str"),
     libraries=dict(type="list", elements="str", default=[]),
@@ -320,10 +329,11 @@ def download(module: Any) -> Any:
                 why = str(error)
         else:
             why = info.get("msg", "no answer")
+    failed = "%s could not be downloaded by the host after %d tries: %s" % (p["package_url"], p["download_retries"] + 1, why)
     raise engine.Failed(
-        "%s could not be downloaded by the host after %d tries: %s. Set hsflowd_release_url to a mirror, hsflowd_deb_url to the package of "
+        "%s. Set hsflowd_release_url to a mirror, hsflowd_deb_url to the package of "
         "another platform that runs here, hsflowd_deb_file to a file on the controller, or hsflowd_download_on: controller"
-        % (p["package_url"], p["download_retries"] + 1, why)
+        % re.sub(r"//[^/?#\s]*@", "//***@", failed)
     )
 
 

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import base64
+import functools
 import hashlib
+import http.server
 import json
 import os
 import re
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -134,6 +138,34 @@ def test_what_cannot_be_bundled_is_said(bundle, variables, words):
     assert done.returncode
     assert words in " ".join((done.stdout + done.stderr).split())
     assert not (bundle.path / "SHA256SUMS").exists()
+
+
+class Asking(http.server.SimpleHTTPRequestHandler):
+    """Gives its files to who says the password."""
+
+    def log_message(self, format, *args):
+        pass
+
+    def do_GET(self):
+        if self.headers.get("Authorization") == "Basic " + base64.b64encode(b"user:s3cret").decode():
+            super().do_GET()
+        else:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="packages"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+
+def test_a_password_of_the_mirror_is_neither_shown_nor_packed(bundle, releases):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Asking, directory=str(releases)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"127.0.0.1:{server.server_port}"
+    done = bundle("-vvv", check=False, sflow_bundle_release_url=f"http://user:s3cret@{address}")
+    server.shutdown()
+    assert done.returncode == 0, done.stdout
+    assert "s3cret" not in done.stdout + done.stderr
+    text = (bundle.path / "sbom.cdx.json").read_text()
+    assert f"http://{address}/v2.0.53-1/" in text and "s3cret" not in text
 
 
 def test_a_changed_or_missing_file_is_not_packed(bundle, installed):

@@ -9,6 +9,8 @@ import types
 import pytest
 from ansible.plugins.action import ActionBase
 from ansible_collections.netviz.sflow.plugins.action.hsflowd_apply import ActionModule
+from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_apply import Failed
+from ansible_collections.netviz.sflow.plugins.modules.hsflowd_apply import download
 
 
 @pytest.fixture
@@ -112,3 +114,12 @@ def test_without_anything_awaited_only_the_record_goes(call, commands):
     assert sent is None and not result["changed"] and len(commands.all) == 1
     result, _sent = call({"state": "proved", "awaited": AWAITED}, check_mode=True)
     assert not result["changed"] and len(commands.all) == 1
+
+
+def test_a_password_in_an_address_is_not_said_by_the_host(monkeypatch):
+    """Where somebody uses the module without the role, which takes it out of the address."""
+    monkeypatch.setattr("ansible.module_utils.urls.fetch_url", lambda _module, url, timeout: (None, {"msg": "Request failed: %s" % url}))
+    given = {"package_url": "http://user:s3cret@example.com/x.deb", "download_retries": 0, "download_timeout_seconds": 1}
+    with pytest.raises(Failed) as failed:
+        download(types.SimpleNamespace(params=given))
+    assert "http://***@example.com/x.deb could not be downloaded" in str(failed.value) and "s3cret" not in str(failed.value)

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the role does on the control node before it reaches a host, in one run of Ansible."""
 
+import base64
 import functools
 import http.server
 import json
@@ -14,16 +15,29 @@ import sys
 import threading
 
 import pytest
+import yaml
 
 pytest.importorskip("ansible", reason="ansible-core does not run on this Python")
 
 ROLE = pathlib.Path(__file__).resolve().parents[3] / "roles" / "hsflowd"
-NAMES = ("page", "package")
+NAMES = ("page", "package", "secret", "barred")
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
+    """What is below /asked/ is given to who says the password."""
+
     def log_message(self, format, *args):
         pass
+
+    def do_GET(self):
+        right = base64.b64encode(b"user:s3cret").decode()
+        if not self.path.startswith("/asked/") or self.headers.get("Authorization") == "Basic " + right:
+            super().do_GET()
+        else:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="packages"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
 
 @pytest.fixture(scope="module")
@@ -35,21 +49,53 @@ def run(tmp_path_factory):
     cache.mkdir()
     (mirror / "page.deb").write_text("<html>please log in</html>")
     (mirror / "package.deb").write_bytes(b"!<arch>\nand so on")
-    for name in NAMES:  # the server will say that these are not modified
+    (mirror / "asked").mkdir()
+    for name in NAMES[2:]:
+        (mirror / "asked" / (name + ".deb")).write_bytes(b"!<arch>\nand so on")
+    for name in NAMES[:2]:  # the server will say that these are not modified
         shutil.copy2(str(mirror / (name + ".deb")), str(cache))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(mirror)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = "127.0.0.1:%d" % server.server_port
     downloads = {
-        "page": {"url": "http://127.0.0.1:%d/page.deb" % server.server_port, "dest": str(cache / "page.deb"), "sha256": None},
-        "package": {"url": "http://127.0.0.1:%d/package.deb" % server.server_port, "dest": str(cache / "package.deb"), "sha256": None},
+        name: {
+            "url": "http://%s/%s%s.deb" % (address, "" if name in NAMES[:2] else "asked/", name),
+            "dest": str(cache / (name + ".deb")),
+            "sha256": None,
+        }
+        for name in NAMES
     }
+    role = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+    login = {name: role[name] for name in ("__hsflowd_user", "__hsflowd_password")}
     download = {
         "hosts": ",".join(NAMES),
         "gather_facts": False,
         "vars": {"__hsflowd_mine": ["{{ downloads[inventory_hostname] }}"], "downloads": downloads, "hsflowd_environment": {}}
+        | login
         | {"hsflowd_download_%s" % name: number for name, number in (("timeout_seconds", 5), ("retries", 0), ("delay_seconds", 0))},
         # The tests look at what each host says; one that fails must not fail the run.
         "tasks": [{"ansible.builtin.include_tasks": str(ROLE / "tasks" / "download.yml"), "ignore_errors": True}],
+    }
+    # With a wrong sum, so that nothing is installed wherever this runs.
+    by_the_host = {
+        "hosts": ",".join(NAMES[2:]),
+        "gather_facts": False,
+        "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "downloads": downloads} | login,
+        "tasks": [
+            {
+                "name": "Download by the host",
+                "netviz.sflow.hsflowd_apply": {
+                    "config": "sflow { }",
+                    "package_url": "{{ downloads[inventory_hostname].url }}",
+                    "url_username": "{{ __hsflowd_user }}",
+                    "url_password": "{{ __hsflowd_password }}",
+                    "package_version": "0.0.0-1",
+                    "package_sha256": "0" * 64,
+                    "download_retries": 0,
+                },
+                "ignore_errors": True,
+            }
+        ],
     }
     observe = {
         "hosts": "web1",
@@ -57,14 +103,23 @@ def run(tmp_path_factory):
         "tasks": [{"ansible.builtin.import_role": {"name": "netviz.sflow.hsflowd", "tasks_from": "preflight"}}],
     }
     inventory = {
-        "all": {"hosts": {"web1": {"ansible_connection": "ssh", "ansible_port": 1}, "page": {}, "package": {}}},
+        "all": {
+            "hosts": {
+                "web1": {"ansible_connection": "ssh", "ansible_port": 1},
+                "page": {},
+                "package": {},
+                "secret": {"hsflowd_deb_url": "http://user:s3cret@%s/asked/secret.deb" % address},
+                "barred": {"hsflowd_deb_url": "http://user:wr0ng@%s/asked/barred.deb" % address},
+            },
+            "vars": {"hsflowd_release_url": "https://example.com", "hsflowd_deb_url": ""},
+        },
         "sflow_collector": {"hosts": {"watch1": {"ansible_host": "127.0.0.1"}}},
     }
     (directory / "hosts.json").write_text(json.dumps(inventory))
-    (directory / "play.json").write_text(json.dumps([observe, download]))
+    (directory / "play.json").write_text(json.dumps([observe, by_the_host, download]))
     playbook = shutil.which("ansible-playbook") or os.path.join(os.path.dirname(sys.executable), "ansible-playbook")
     done = subprocess.run(
-        [playbook, "-i", str(directory / "hosts.json"), str(directory / "play.json")],
+        [playbook, "-vvv", "-i", str(directory / "hosts.json"), str(directory / "play.json")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json"), check=False,
     )  # fmt: skip
     server.shutdown()
@@ -75,7 +130,7 @@ def run(tmp_path_factory):
         for task in play["tasks"]:
             for host, result in task["hosts"].items():
                 found[task["task"]["name"].rpartition(" : ")[2], host] = result
-    return found, cache
+    return found, cache, out + done.stderr.decode()
 
 
 def test_a_collector_on_the_loopback_is_refused_before_a_host_is_reached(run):
@@ -87,9 +142,19 @@ def test_a_collector_on_the_loopback_is_refused_before_a_host_is_reached(run):
 
 
 def test_a_page_in_the_cache_is_deleted_and_named(run):
-    found, cache = run
+    found, cache, _said = run
     message = found["Say what to do without the package", "page"]["msg"]
     assert "/page.deb could not be downloaded: it is no Debian package, and %s was deleted" % (cache / "page.deb") in message
     assert "hsflowd_deb_url to the package of another platform" in message
-    assert [path.name for path in cache.iterdir()] == ["package.deb"]
+    assert sorted(path.name for path in cache.iterdir()) == ["package.deb", "secret.deb"]
     assert found["Say what came instead of a package", "package"]["skipped"]
+
+
+def test_a_password_opens_the_place_and_is_not_shown(run):
+    found, _cache, said = run
+    assert not found["Download the package", "secret"].get("failed")
+    message = found["Say what to do without the package", "barred"]["msg"]
+    assert "/asked/barred.deb could not be downloaded: " in message and "401" in message
+    assert "has the sha256" in found["Download by the host", "secret"]["msg"]
+    assert "401" in found["Download by the host", "barred"]["msg"]
+    assert "wr0ng" not in said and "s3cret" not in said

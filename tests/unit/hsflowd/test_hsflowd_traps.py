@@ -438,6 +438,27 @@ def test_a_local_file_needs_no_sum_in_a_mapping():
 
 
 @pytest.mark.parametrize(
+    "variable, given_, url",
+    [
+        ("hsflowd_deb_url", "https://user:s3cret@example.com:8443/" + ASSET, "https://example.com:8443/" + ASSET),
+        ("hsflowd_deb_url", "http://user:s3@cret@example.com/{version}/hsflowd.deb", "http://example.com/2.0.53-1/hsflowd.deb"),
+        ("hsflowd_deb_url", "https://example.com/" + ASSET + "?to=a@b", "https://example.com/" + ASSET + "?to=a@b"),
+        ("hsflowd_release_url", "https://user:s3cret@example.com/", "https://example.com/v2.0.53-1/" + ASSET),
+    ],
+)
+def test_a_password_is_not_in_the_plan(variable, given_, url):
+    plan = source({variable: given_, "hsflowd_version": "2.0.53-1"})
+    assert plan["problems"] == [] and plan["source"]["url"] == url
+    assert "cret" not in repr(plan)
+
+
+@pytest.mark.parametrize("url", ["http://u:s3cret@", "gopher://u:s3cret@h/x_1.deb", "https://u:s3cret@h/x.deb", "ftp://u:s3cret@h/x.deb", "u:s3cret@h"])
+def test_a_password_is_in_no_problem(url):
+    problems = source({"hsflowd_deb_url": url})["problems"]
+    assert problems and "s3cret" not in repr(problems)
+
+
+@pytest.mark.parametrize(
     "url, more, version",
     [
         ("https://example.com/hsflowd-debian11_2.1.25-4_amd64.deb?token=a/b", {}, "2.1.25-4"),
