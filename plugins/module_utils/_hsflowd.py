@@ -36,7 +36,7 @@ _HOST_NAME = re.compile(
     r"^(?=.{1,253}\.?$)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?$"
 )
 _UUID = re.compile(r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")
-_ASSET = re.compile(r"hsflowd-([A-Za-z0-9]+)_([0-9][^_]*)_([A-Za-z0-9]+)\.deb$")
+_ASSET = re.compile(r"hsflowd-([A-Za-z0-9]+)_([0-9][^_]*)_([A-Za-z0-9]+)\.deb\Z")
 
 
 def _true(value: bool) -> bool:
@@ -50,7 +50,7 @@ class Bad(Exception):
 
 def release(version: Any) -> Tuple[int, int, int, int]:
     """2.0.53-1, v2.0.53-1 or 2.0.53-1~x as (2, 0, 53, 1), to be compared as numbers."""
-    numbers = [int(n) for n in re.findall(r"[0-9]+", re.split(r"[~+]", str(version))[0])]
+    numbers = [int(n[:18]) for n in re.findall(r"[0-9]+", re.split(r"[~+]", str(version))[0])]
     first, second, third, fourth = (numbers + [0, 0, 0, 0])[:4]
     return first, second, third, fourth
 
@@ -86,9 +86,20 @@ def _text(value: Any) -> str:
     return text
 
 
+def _number(value: Any) -> str:
+    """What is to be read as a number, as text. Python itself refuses more than 4300 digits, in both directions."""
+    try:
+        text = str(value).strip() if not isinstance(value, bool) else repr(value)
+    except ValueError:
+        raise Bad("has too many digits") from None
+    if len(text) > 200:
+        raise Bad("has too many digits")
+    return text
+
+
 def whole(value: Any, low: int, high: int) -> int:
     """An integer as Python sees it; strings of digits are what -e and INI inventories give."""
-    text = str(value).strip() if not isinstance(value, bool) else repr(value)
+    text = _number(value)
     if re.match(r"^[0-9]+[KMGkmg]$", text):
         raise Bad("is %s; write the number out, without a suffix" % text)
     if re.match(r"^0[0-9xX]", text):
@@ -102,13 +113,15 @@ def whole(value: Any, low: int, high: int) -> int:
 
 def _fraction(value: Any, low: int, high: int) -> str:
     try:
-        number = Decimal(str(value).strip()) if not isinstance(value, bool) else None
+        number = Decimal(_number(value)) if not isinstance(value, bool) else None
     except InvalidOperation:
         number = None
     if number is None or not number.is_finite():
         raise Bad("is %r, not a number" % (value,))
     if not low <= number <= high:
         raise Bad("is %s, not within %s to %s" % (value, low, high))
+    if number.adjusted() < -40:  # 1e-999999999999 has as many digits
+        raise Bad("is %s, which has too many digits" % value)
     text = format(number, "f").lstrip("+-")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     if len(text) > 40:
@@ -211,7 +224,7 @@ def _hex(value: Any) -> str:
 
 def bits(text: str) -> int:
     """A speed such as 1G, 2500M or 10000000000 in bits per second."""
-    match = re.match(r"^([0-9]{1,19}|[0-9]{1,9}\.[0-9]{1,9})([KMGTPkmgtp]?)$", str(text))
+    match = re.fullmatch(r"([0-9]{1,19}|[0-9]{1,9}\.[0-9]{1,9})([KMGTPkmgtp]?)", str(text))
     if not match:
         raise Bad("is %r, not a speed such as 1G" % (text,))
     return int(Decimal(match.group(1)) * _UNITS.get(match.group(2).upper(), 1))
@@ -896,7 +909,7 @@ def _limits(plan: "_Plan") -> None:
     for name, value in _mapping(plan, "hsflowd_limits").items():
         if name not in known:
             plan.problems.append("hsflowd_limits has no %s; %s" % (name, nearest(name, known)))
-        elif not re.match(r"^(%s)$" % known[name], str(value)) or str(value).endswith("\n"):
+        elif not re.fullmatch(known[name], str(value)):
             plan.problems.append("hsflowd_limits.%s is %r, which systemd would ignore" % (name, value))
 
 
@@ -1013,7 +1026,7 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
         if host is not None and not installed.get("installed"):
             problems.append("hsflowd_install is false, and the package hsflowd is not installed on this host")
         return source, installed.get("version"), problems
-    if version is not None and not re.match(r"^[0-9]+(\.[0-9]+){1,2}(-[0-9]+)?([~+][A-Za-z0-9.~+]*)?$", version):
+    if version is not None and not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9}){1,2}(-[0-9]{1,9})?([~+][A-Za-z0-9.~+]*)?", version):
         problems.append("hsflowd_version is %r, not a version such as 2.0.53-1" % asked)
         version = None
     # A plan is shown by -v and kept for every host, so it has no password. The tasks take that from the variables.
@@ -1063,15 +1076,15 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
                 spelled = "aarch64"
             source["asset"] = "hsflowd-%s_%s_%s.deb" % (platform, version, spelled)
             source["url"] = "%s/v%s/%s" % (base, version, source["asset"])
-    if source["url"] and not re.match(r"^(https?|ftp|file)://[^ ]+$", source["url"]):
+    if source["url"] and not re.fullmatch(r"(https?|ftp|file)://\S+", source["url"]):
         problems.append("the address of the package is %r, not a URL" % _masked(source["url"]))
     if isinstance(sums, dict):
         source["sha256"] = sums.get(source["asset"]) or None
     elif sums:
         source["sha256"] = str(sums)
     if source["sha256"] is not None:
-        source["sha256"] = str(source["sha256"]).lower().replace("sha256:", "")
-        if not re.match(r"^[0-9a-f]{64}$", source["sha256"]):
+        source["sha256"] = str(source["sha256"]).strip().lower().replace("sha256:", "")
+        if not re.fullmatch(r"[0-9a-f]{64}", source["sha256"]):
             problems.append("hsflowd_deb_sha256 is %r, not 64 hexadecimal digits" % source["sha256"])
     return source, version, problems
 

@@ -410,6 +410,31 @@ ASSET = "hsflowd-debian12_2.0.53-1_amd64.deb"
 OTHERS = {"hsflowd-ubuntu%d_2.0.53-1_amd64.deb" % number: "b" * 64 for number in (18, 20, 22, 24)}
 
 
+@pytest.mark.parametrize(
+    "more, sentence",
+    [
+        ({"hsflowd_version": "2.0.53-1\n"}, "hsflowd_version is '2.0.53-1\\n', not a version"),
+        ({"hsflowd_version": "9" * 5000 + ".0-1"}, "not a version"),
+        ({"hsflowd_deb_url": "https://example.com/" + ASSET + "\n"}, "not a URL"),
+        ({"hsflowd_deb_url": "https://example.com/hsflowd-debian12_%s_amd64.deb" % ("1" * 5000), "hsflowd_sampling": "0.5"}, "'0.5', not an integer"),
+        ({"hsflowd_sampling": "9" * 5000}, "hsflowd_sampling has too many digits"),
+        ({"hsflowd_sampling": 10**5000}, "hsflowd_sampling has too many digits"),
+        ({"hsflowd_polling": "-" + "9" * 5000}, "hsflowd_polling has too many digits"),
+        ({"hsflowd_modules": {"nflog": {"group": 1, "probability": "1e-999999999999"}}}, "probability is 1e-999999999999, which has too many digits"),
+        ({"hsflowd_modules": {"nflog": {"group": 1, "probability": "0." + "1" * 5000}}}, "has too many digits"),
+        ({"hsflowd_pcap": [{"speed": "1G\n"}]}, "hsflowd_pcap[0].speed"),
+        ({"hsflowd_limits": {"MemoryMax": "64M\n"}}, "which systemd would ignore"),
+    ],
+)
+def test_what_is_too_long_or_ends_in_a_line_break_is_a_sentence(more, sentence):
+    problems = source(more)["problems"]
+    assert any(sentence in problem for problem in problems), problems
+
+
+def test_a_sum_may_end_in_a_line_break():
+    assert source({"hsflowd_version": "2.0.53-1", "hsflowd_deb_sha256": "a" * 64 + "\n"})["source"]["sha256"] == "a" * 64
+
+
 @pytest.mark.parametrize("where", [{}, {"hsflowd_release_url": "https://mirror.example.com"}, {"hsflowd_deb_url": "https://example.com/" + ASSET}])
 def test_sums_of_other_files_are_no_check_of_this_one(where):
     more = dict(where, hsflowd_version="2.0.53-1", hsflowd_deb_sha256=OTHERS)
