@@ -175,6 +175,28 @@ def test_agents_that_speak_from_several_sources(seed):
     assert [trio[1].account.shared(agent, now) for agent in trio[1].account.agents.values()]
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_sources_that_fall_silent_make_room_in_the_midst_of_a_batch(seed):
+    """More sources than an agent may have, some of them silent for longer than the account waits, in batches of any length."""
+    choice, now, datagrams = random.Random(seed), T0, []
+    many = [views.parse_address("2001:db8::%x" % number) for number in range(1, 8)]
+    sequence, booted = [0] * 8, [T0 - 1000] * 8
+    for _number in range(3000):
+        now += choice.choice((0, 1, 100, 100, 2000, accounts.SHARED_MS + 1 if choice.random() < 0.05 else 500))
+        agent = choice.randrange(8)
+        host = agent if choice.random() < 0.8 else choice.randrange(8)  # some addresses are those of several hosts
+        if choice.random() < 0.002:
+            sequence[host], booted[host] = 0, now
+        sequence[host] += choice.choice((1, 1, 1, 1, 2))
+        source = choice.choice(many[:choice.choice((1, 2, 5, 7))])
+        datagrams.append((gen.datagram("192.0.2.%d" % agent, sequence[host], [gen.flow_sample([gen.timestamp()], sequence[host], (0, 3), 400)],
+                                       uptime=now - booted[host]), source, now))
+    trio = both(datagrams, batches=set(choice.sample(range(3000), choice.choice((0, 5, 40)))))
+    assert_equal(trio)
+    assert [each.account.overflow for each in trio[1:]] == [trio[0].account.overflow] * 2
+    assert trio[0].account.moves and trio[0].account.overflow["sources"] and trio[1].account.datagrams == 3000
+
+
 def test_a_second_without_packets_ends_none():
     """Between samples of packets there are seconds with nothing but counters, in the same batch."""
     packets, counts = [gen.flow_sample([gen.raw_header(gen.frame("192.0.2.7", "198.51.100.7"))])], [gen.counter_sample([])]

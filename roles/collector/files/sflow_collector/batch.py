@@ -103,13 +103,14 @@ class BatchDecoder:
     def decode(self, memory: "Memory", starts: Any, lengths: Any, sources: Any, times: Any) -> None:
         """Account for datagrams of a Memory: the bytes where they start, multiples of four, lengths, sources (n, 2)
         uint64, times that never go back."""
-        if len(starts) < SMALL:
-            self.flush()
-            for start, length, source, now in zip(starts.tolist(), lengths.tolist(), sources.astype(">u8"),
-                                                  times.tolist()):
-                self.core.receive(memory.view[start:start + length], length, source.tobytes(), now)
-            return
-        _Batch(self, memory, starts, lengths, sources, times).run()
+        while len(starts) >= SMALL:
+            rest = _Batch(self, memory, starts, lengths, sources, times).run()
+            if not len(rest):
+                return
+            starts, lengths, sources, times = (each[rest] for each in (starts, lengths, sources, times))
+        self.flush()
+        for start, length, source, now in zip(starts.tolist(), lengths.tolist(), sources.astype(">u8"), times.tolist()):
+            self.core.receive(memory.view[start:start + length], length, source.tobytes(), now)
 
 
 class _Batch:
@@ -126,12 +127,14 @@ class _Batch:
         self.sources = sources
         self.times = times
         self.restarts: List[Tuple[int, accounts.Agent]] = []  # (number of the datagram, agent) of every restart
+        self.rest = np.empty(0, "i8")  # numbers of the datagrams that are left to another batch
 
-    def run(self) -> None:
-        """All steps in order."""
+    def run(self) -> Any:
+        """All steps in order; the numbers of the datagrams that are to come in a batch of their own, after this one."""
         self._steps()
         for _number, agent in self.restarts:  # those after which no counter sample came
             self.account.renew(agent)
+        return self.rest
 
     def _steps(self) -> None:
         self.account.datagrams += len(self.begin)
@@ -187,7 +190,7 @@ class _Batch:
 
     def _find_streams(self, good: Any) -> Any:
         """The row of every good datagram's stream; valid are those that have one."""
-        decoder, streams = self.decoder, self.decoder.streams
+        decoder, streams, moves, failed = self.decoder, self.decoder.streams, self.account.moves, []
         keys = (self.sources[:, 0], self.sources[:, 1], self.high, self.low, self.sub_agent.astype("u8"))
         if len(good) < len(self.low):
             keys = tuple(each[good] for each in keys)
@@ -205,12 +208,35 @@ class _Batch:
                     missing.tolist(), places[missing].tolist(), self.sources[numbers].tolist(),
                     self.high[numbers].tolist(), self.low[numbers].tolist(), self.sub_agent[numbers].tolist(),
                     self.times[numbers].tolist()):
+                if self._must_wait(good[:which], high, low, sub_agent, now):
+                    self._leave(good[which:])
+                    good, rows = good[:which], rows[:which]
+                    break
                 row = self.account.stream(_HALVES.pack(*source), _HALVES.pack(high, low), sub_agent, now)
-                if row is not None:
+                if row is None:
+                    failed.append(which)
+                else:
                     rows[which] = row
                     decoder.stream_index.add(place, row)
+            if self.account.moves != moves:  # a row that was found may be that of another source by now
+                self._find_streams(np.delete(good, failed))
+                return
         known = rows >= 0
         self.valid, self.rows = (good, rows) if known.all() else (good[known], rows[known])
+
+    def _must_wait(self, earlier: Any, high: int, low: int, sub_agent: int, now: int) -> bool:
+        """Whether the account must have the earlier datagrams of an agent before a new source of it: they tell which of
+        its sources are silent."""
+        agent, last = self.account.agents.get((_HALVES.pack(high, low), sub_agent)), self.account.streams.last
+        if agent is None or all(now - last[row] <= accounts.SHARED_MS for _source, row in agent.streams):
+            return False
+        return bool(((self.low[earlier] == low) & (self.high[earlier] == high) & (self.sub_agent[earlier] == sub_agent)).any())
+
+    def _leave(self, numbers: Any) -> None:
+        """Leave datagrams to another batch, which counts them."""
+        self.rest = np.append(numbers, self.rest)
+        self.account.datagrams -= len(numbers)
+        self.account.bytes -= int(self.lengths[numbers].sum())
 
     def _sequences(self) -> None:
         """Loss, order and last seen of every stream; accepted are the datagrams that were not seen before."""
@@ -948,7 +974,8 @@ def locate(memory: "Memory", link: int, starts: Any, sizes: Any, port: int) -> T
     length = np.where(udp4, words[:, 9], words[:, 14]) & np.uint32(0xFFFF)
     begin = np.where(udp4, starts + 42, starts + 62)
     end = starts + sizes
-    end = np.where(udp4, np.minimum(end, starts + 14 + (words[:, 4] >> np.uint32(16))), end)
+    total = words[:, 4] >> np.uint32(16)  # 0 where the network card was to cut it
+    end = np.where(udp4 & (total > 0), np.minimum(end, starts + 14 + total), end)
     end = np.minimum(end, begin - 8 + length)
     good = (udp4 | udp6) & (to == port) & (length >= 8) & (begin <= end)
     sources = np.empty((len(starts), 2), "u8")
