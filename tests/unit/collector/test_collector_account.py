@@ -361,6 +361,55 @@ def test_agents_are_bounded_and_known_ones_stay():
     assert account.overflow["datagrams"] == 451
 
 
+def test_further_sources_take_no_agent_its_room():
+    bench = Bench(max_agents=50)
+    for source in SOURCE, OTHER:
+        for number in range(49):
+            bench.send(1, agent="192.0.2.%d" % number, source=source)
+    bench.send(1, agent="198.51.100.1")
+    bench.send(1, agent="198.51.100.2")
+    account = bench.core.account
+    assert len(account.agents) == 50 and all(agent.streams for agent in account.by_number)
+    assert (account.overflow["datagrams"], account.overflow["sources"]) == (1, 49 - 25 - accounts.MAX_STREAMS)
+    fleet = json.loads(b"".join(views.fleet(bench.core, (), "", 0, 100)).decode("utf-8"))
+    assert fleet["agents"][-1]["agent"] == "198.51.100.1" and len(fleet["agents"]) == 50
+
+
+@pytest.mark.parametrize("decoder", ["reference", "scalar", "batch"])
+def test_a_data_source_0_that_was_forgotten_is_not_counted_into(decoder):
+    if decoder == "batch":
+        pytest.importorskip("numpy")
+    now, day = [T0], 24 * 3600 * 1000
+    options = dict(clock=lambda: now[0], forget_ms=day)
+    collector = core.Collector(**options) if decoder == "reference" else core.create(decoder, **options)
+
+    def send(*agents):
+        for agent in agents:
+            data = gen.datagram(agent, sequences[agent], [flow(number=sequences[agent], source=(0, 0))], uptime=now[0] - T0)
+            sequences[agent] += 1
+            collector.take(data, len(data), SOURCE, now[0])
+        collector.flush()
+        collector.account.roll(now[0])
+
+    rest = ["198.51.100.%d" % number for number in range(40)]
+    sequences = dict.fromkeys(rest + ["192.0.2.1", "192.0.2.2"], 1)
+    send("192.0.2.1")
+    for _turn in range(8):
+        send(*rest, "192.0.2.2")  # it takes the number of the one that is forgotten
+        now[0] += day // 3
+    found = collector.account.agents[views.parse_address("192.0.2.2"), 100000]
+    assert [collector.account.points.flows[point] for point in found.points.values()] == [8]
+
+
+def test_a_slot_that_has_become_too_small_is_given_back():
+    bench = Bench()
+    for number in 1, 2:
+        for agent in range(20):
+            bench.send(number, [gen.counter_sample([gen.host_id("h" * (100 * number - 80))], number)], agent="192.0.2.%d" % agent, after=1000)
+    kept = bench.core.account.kept
+    assert [used - len(free) for used, free in zip(kept.used, kept.free)] == [0, 20, 0]
+
+
 @pytest.mark.parametrize("decoder", ["reference", "scalar", "batch"])
 def test_agents_that_are_gone_are_forgotten_and_their_rows_used_again(decoder):
     if decoder == "batch":
@@ -484,7 +533,7 @@ def test_state_survives(tmp_path):
     assert again.row()["datagrams"] == before["datagrams"] + 2
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 1, "agents": [{}]}', '{"format": 9}', "null"])
+@pytest.mark.parametrize("text", ["", "{}", "[]", "[" * 100000, '{"format": 1, "agents": [{}]}', '{"format": 9}', "null"])
 def test_bad_state_is_refused(tmp_path, text):
     (tmp_path / state.FILE).write_text(text)
     with pytest.raises(ValueError):

@@ -393,17 +393,19 @@ class Account:
     # What the account does on its own.
 
     def _new_stream(self, source: bytes, address: bytes, sub_agent: int, now: int) -> Optional[int]:
-        agent = self.agents.get((address, sub_agent))
+        agent, room = self.agents.get((address, sub_agent)), self.max_agents - len(self.agents)
         if agent is None:
-            if len(self.agents) >= self.max_agents:
+            row = self.streams.add() if room > 0 else None
+            if row is None:
                 self.overflow["datagrams"] += 1
                 return None
             agent = Agent(len(self.by_number), address, sub_agent, now)
             self.agents[address, sub_agent] = agent
             self.by_number.append(agent)
-        row = self.streams.add() if len(agent.streams) < MAX_STREAMS else None
-        if row is None:
-            row = self._retire(agent, now)
+        else:  # further sources leave a row for every agent that may still come
+            row = self.streams.add() if len(agent.streams) < MAX_STREAMS and self.streams.left() > room else None
+            if row is None:
+                row = self._retire(agent, now)
             if row is None:
                 self.overflow["sources"] += 1
                 return None
@@ -490,6 +492,7 @@ class Account:
                 self.kept.drop(point)
                 self.names.pop(point, None)
                 self.points.give_back(point)
+                self.points.agent[point] = NOBODY & sequence.MASK  # all zero would be data source 0 of agent 0
         self._forgotten = []
 
     # What a view asks.

@@ -54,6 +54,10 @@ class Table:
         self.used += 1
         return self.used - 1
 
+    def left(self) -> int:
+        """How many rows add() can still hand out."""
+        return self.capacity - self.used + len(self.free)
+
     def give_back(self, number: int) -> None:
         """Empty a row, so that add() may hand it out again."""
         for name, _code, width in self.layout:

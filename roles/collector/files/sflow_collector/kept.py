@@ -43,6 +43,7 @@ class KeptSamples:
             where = self._take(size)
             if not where:
                 return False
+            self.drop(point)
             number = where >> CLASS_SHIFT
             slots[point] = where
             sizes[point] = 0

@@ -154,6 +154,8 @@ def load(account: "accounts.Account", folder: str) -> bool:
             plain = json.load(stream)
     except FileNotFoundError:
         return False
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     try:
         from_plain(plain, account)
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
