@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """/metrics: its format, its bound, what may fall and what not; the alert rules and the page that name its series."""
 
+import json
 import os
 import re
 
@@ -96,6 +97,27 @@ def test_more_agents_than_the_bound(collector, monkeypatch):
         assert shown == set(addresses[:min(count, 3)])
         assert of(values, "sflow_collector_agents_without_series") == max(0, count - 3)
         assert of(values, "sflow_collector_agents") == count
+
+
+def test_an_answer_on_its_way_keeps_to_one_account(collector, monkeypatch):
+    """With workers another request puts a new account in its place, in which the rows are those of other agents."""
+    monkeypatch.setattr(views, "PIECE", 2)
+
+    def fill(addresses):
+        for address in addresses:
+            for number in range(1, int(address.rpartition(".")[2]) + 1):
+                collector.send(address, number)
+
+    fill("192.0.2.%d" % number for number in range(1, 7))
+    answers = [prometheus.render(collector), views.fleet(collector, (), "", 0, 100), views.agents(collector, ())]
+    begun = [next(answer) for answer in answers]
+    collector.forget()
+    fill("192.0.2.%d" % number for number in range(9, 1, -1))
+    metrics, fleet, agents = (first + b"".join(rest) for first, rest in zip(begun, answers))
+    counted = re.findall(r'^sflow_agent_datagrams_total\{agent="192\.0\.2\.(\d)".*\} (\d)$', metrics.decode("utf-8"), re.M)
+    assert counted == [(str(number), str(number)) for number in range(1, 7)]
+    assert [row["datagrams"] for row in json.loads(fleet.decode("utf-8"))["agents"]] == list(range(1, 7))
+    assert sorted(row["sFlowDatagramsReceived"] for row in json.loads(agents.decode("utf-8")).values()) == list(range(1, 7))
 
 
 def test_host_names_cannot_break_the_text(collector):

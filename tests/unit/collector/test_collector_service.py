@@ -346,7 +346,7 @@ def test_the_kernel_chooses_the_worker_by_agent():
     assert udp.steer(sockets[0], workers)
     seen = set()
     for number in range(60):
-        address = "2001:db8::%x" % number if number % 3 == 0 else "10.0.%d.%d" % (number % 5, number)
+        address = ("2001:db8:%x::1" % number, "10.0.%d.%d" % (number % 5, number), "2001:db8::%x" % number)[number % 3]
         expected = udp.worker_of(views.parse_address(address), workers)
         seen.add(expected)
         for data in gen.datagram(address, 1), gen.datagram(address, 2):
@@ -354,6 +354,8 @@ def test_the_kernel_chooses_the_worker_by_agent():
                 sender.sendto(data, ("127.0.0.1", port))
             assert sockets[expected].recv(2000) == data
     assert seen == {0, 1, 2}
+    alike = [udp.worker_of(views.parse_address("2001:db8:%x::1" % number), workers) for number in range(300)]
+    assert min(alike.count(worker) for worker in range(workers)) > 80
     for sock in sockets:
         sock.close()
 
@@ -438,6 +440,25 @@ def test_replay(tmp_path, decoder):
     (tmp_path / "less.pcap").write_bytes(gen.pcap(packets))
     less = replay(tmp_path / "less.pcap", "--decoder", decoder)
     assert 50 < sum(row["lost"] for row in less["agents"]) <= 67
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_replay_of_frames_that_were_to_be_cut_later(tmp_path, decoder):
+    """A capture on the sender has frames without a length, which the network card fills in."""
+    frames = [bytearray(gen.udp_frame("192.0.2.1", gen.datagram("192.0.2.7", number))) for number in range(1, 65)]
+    for frame in frames[::2]:
+        frame[16:18] = b"\0\0"
+    (tmp_path / "a.pcap").write_bytes(gen.pcap([(1700000000 + number, bytes(frame)) for number, frame in enumerate(frames)]))
+    row, = replay(tmp_path / "a.pcap", "--decoder", decoder)["agents"]
+    assert (row["datagrams"], row["lost"]) == (64, 0)
+
+
+def test_a_host_name_that_the_locale_has_no_letters_for(tmp_path):
+    packets = [(1700000000, gen.udp_frame("192.0.2.1", gen.datagram("192.0.2.7", 1, [gen.counter_sample([gen.host_id("b\xfcro-1")])])))]
+    (tmp_path / "a.pcap").write_bytes(gen.pcap(packets))
+    environment = dict(os.environ, LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    said = subprocess.check_output([sys.executable, "-m", "sflow_collector", "replay", str(tmp_path / "a.pcap")], cwd=FILES, env=environment)
+    assert b"b\\xfcro-1" in said and b"1 agents, 1 datagrams" in said
 
 
 def test_replay_of_what_is_no_capture(tmp_path):

@@ -4,8 +4,10 @@
 """The command line: serve, replay a capture, decode a capture, show the status of a running collector."""
 
 import argparse
+import codecs
 import contextlib
 import gc
+import io
 import itertools
 import json
 import math
@@ -22,6 +24,7 @@ WATCH_SECONDS = 2
 
 def main(arguments: Any = None) -> int:
     """Run a command; the exit status."""
+    _take_any_name()
     parser = build_parser()
     options = parser.parse_args(arguments)
     if not getattr(options, "run", None):
@@ -38,6 +41,16 @@ def main(arguments: Any = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 1
+
+
+def _take_any_name() -> None:
+    """Host names come from datagrams: where the locale has no such letter, show its number instead of ending."""
+    for name in "stdout", "stderr":
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
+            # Python 3.6 cannot reconfigure a stream.
+            setattr(sys, name, io.TextIOWrapper(stream.detach(), stream.encoding, "backslashreplace",
+                                                line_buffering=stream.line_buffering))
 
 
 def build_parser() -> "argparse.ArgumentParser":

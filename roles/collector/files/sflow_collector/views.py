@@ -90,11 +90,12 @@ def _replaces(streams: Any, new: Any, old: Any) -> bool:
 
 def fleet(core: Any, texts: Tuple[Any, ...], search: str, offset: int, limit: int) -> Iterator[bytes]:
     """/fleet/json in pieces."""
-    now = core.clock()
-    agents = current(core.account, select(core.account, texts, search))
+    # With workers another request may put a new account in its place between two pieces.
+    now, account = core.clock(), core.account
+    agents = current(account, select(account, texts, search))
+    row, last = FleetRows(account, now).row, min(offset + limit, len(agents))
     yield b'{"collector":%s,"total":%d,"offset":%d,"limit":%d,"agents":[' % (
         dumps(collector(core, now)), len(agents), offset, limit)
-    row, last = FleetRows(core.account, now).row, min(offset + limit, len(agents))
     for start in range(offset, last, PIECE):
         rows = [row(agent) for agent in agents[start:min(start + PIECE, last)]]
         yield (("," if start > offset else "") + ",".join(rows)).encode("ascii")
