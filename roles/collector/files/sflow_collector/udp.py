@@ -28,7 +28,8 @@ SO_MEMINFO = 55
 MEMINFO_DROPS = 8  # place of the drop count in what SO_MEMINFO gives
 SO_REUSEPORT = 15
 SO_ATTACH_REUSEPORT_CBPF = 51
-SPREAD = 0x9E3779B1  # multiplies the last word of an agent address, so that neighbours go to different workers
+SPREAD = 0x9E3779B1  # multiplies the words of an agent address, so that neighbours go to different workers
+_WORDS = struct.Struct(">4I")
 
 
 def open_socket(address: str, port: int, buffer_bytes: int, share: bool = False) -> "socket.socket":
@@ -60,7 +61,10 @@ def _open(address: str, port: int, buffer_bytes: int, share: bool) -> "socket.so
 
 def worker_of(address: bytes, workers: int) -> int:
     """Which of so many workers gets the datagrams of an agent address of 16 bytes."""
-    return (int.from_bytes(address[12:], "big") * SPREAD >> 16 & 0xFFFF) % workers
+    spread = 0
+    for word in _WORDS.unpack(address):
+        spread = (spread + word) * SPREAD & 0xFFFFFFFF
+    return (spread >> 16) % workers
 
 
 def steer(sock: "socket.socket", workers: int) -> bool:
@@ -69,9 +73,15 @@ def steer(sock: "socket.socket", workers: int) -> bool:
     Without it the kernel chooses by the sender's address and port, and an agent that sends from two of them would be
     known to two workers, each with half of its datagrams.
     """
-    load, jump, equal, multiply, shift, modulo, give = 0x20, 0x05, 0x15, 0x24, 0x74, 0x94, 0x16
-    program = [(load, 0, 0, 4), (equal, 0, 2, 2), (load, 0, 0, 20), (jump, 0, 0, 1), (load, 0, 0, 8),
-               (multiply, 0, 0, SPREAD), (shift, 0, 0, 16), (modulo, 0, 0, workers), (give, 0, 0, 0)]
+    load, jump, equal, keep, add, more, multiply, shift, modulo, give = (
+        0x20, 0x05, 0x15, 0x07, 0x0C, 0x04, 0x24, 0x74, 0x94, 0x16)
+    mapped = (0xFFFF * SPREAD) & 0xFFFFFFFF  # what ::ffff: comes to, which an IPv4 address has before it
+    six = [(load, 0, 0, 8), (multiply, 0, 0, SPREAD)]
+    for place in 12, 16, 20:
+        six += [(keep, 0, 0, 0), (load, 0, 0, place), (add, 0, 0, 0), (multiply, 0, 0, SPREAD)]
+    four = [(load, 0, 0, 8), (more, 0, 0, mapped), (multiply, 0, 0, SPREAD)]
+    end = [(shift, 0, 0, 16), (modulo, 0, 0, workers), (give, 0, 0, 0)]
+    program = [(load, 0, 0, 4), (equal, 0, len(six) + 1, 2), *six, (jump, 0, 0, len(four)), *four, *end]
     code = array.array("B", b"".join(struct.pack("=HBBI", *line) for line in program))
     try:
         sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF,
