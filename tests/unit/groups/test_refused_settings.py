@@ -1,13 +1,15 @@
 # Copyright (c) 2026, netviz.sflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of the role sflow_rt that cannot work end the run at its first task, with a sentence.
+"""Settings of the viewer, and groups of the collector, that cannot work end the run at its first task, with a sentence.
 
 One run of Ansible for all of them: each case is a host of its own. No host is reached and no engine is asked.
 """
 
 import json
 import os
+import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +17,9 @@ import sys
 import pytest
 
 pytest.importorskip("ansible", reason="ansible-core does not run on this Python")
+import yaml
 
+ROLE = pathlib.Path(__file__).resolve().parents[3] / "roles" / "sflow_rt"
 CASES = {
     "licence": ({"sflow_rt_accept_license": False}, "forbids use on production networks"),
     "heap": ({"sflow_rt_heap": "1 GB"}, "sflow_rt_heap is 1 GB; Java takes"),
@@ -34,6 +38,9 @@ CASES = {
     ),
     "half": ({"sflow_rt_proxy_certificate": "viewer.pem"}, "or neither"),
     "user": ({"sflow_rt_proxy_users": {"a:b": "c"}}, "cannot have a colon"),
+    "empty": ({"sflow_rt_proxy_users": {"a": "b", "c": ""}}, "are no texts or empty: c."),
+    "number": ({"sflow_rt_proxy_users": {"a": 12345678}}, "are no texts or empty: a."),
+    "nothing": ({"sflow_rt_proxy_users": {"a": None}}, "are no texts or empty: a."),
     "allow": ({"sflow_rt_proxy_allow": ["192.0.2.0/24; deny"]}, "takes networks such as 192.0.2.0/24, not"),
     "group": ({"sflow_rt_inventory_groups": {"Web": "no_such_group"}}, "do not exist: no_such_group."),
     "mode": ({"sflow_rt_network_mode": "none"}, "value of sflow_rt_network_mode must be one of: bridge, host"),
@@ -80,3 +87,24 @@ def test_setting_is_refused(messages, name):
 
 def test_several_faults_are_told_at_once(messages):
     assert "a digest is sha256:" in messages["several"][1]
+
+
+@pytest.mark.parametrize(
+    ("text", "hashed"),
+    [
+        ("$6$saltstring$svn8UoSVapNtMuq1ukKS4t", True),
+        ("$6$rounds=9000$salt$hash", True),
+        ("$apr1$salt$hash", True),
+        ("$2y$05$saltandhash", True),
+        ("$y$j9T$salt$hash", True),
+        ("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", True),
+        ("{k9-secret", False),
+        ("{PLAIN}secret", False),
+        ("{SHA}not base64", False),
+        ("$6$money", False),
+        ("$abc$is$a$password", False),
+    ],
+)
+def test_what_is_a_hash_and_what_a_password(text, hashed):
+    pattern = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__sflow_rt_hash"]
+    assert bool(re.match(pattern, text)) is hashed
