@@ -43,9 +43,19 @@ CASES = {
     "nothing": ({"sflow_rt_proxy_users": {"a": None}}, "are no texts or empty: a."),
     "allow": ({"sflow_rt_proxy_allow": ["192.0.2.0/24; deny"]}, "takes networks such as 192.0.2.0/24, not"),
     "group": ({"sflow_rt_inventory_groups": {"Web": "no_such_group"}}, "do not exist: no_such_group."),
+    "boolean": (
+        {"sflow_rt_groups": {"SE": ["10.1.0.0/16"], False: ["10.2.0.0/16"], "false": ["10.3.0.0/16"]}},
+        "The group name false of sflow_rt_groups is no text; write it in quotes.",
+    ),
+    "octal": ({"sflow_rt_inventory_groups": {64: "all"}}, "The group name 64 of sflow_rt_inventory_groups is no text"),
     "mode": ({"sflow_rt_network_mode": "none"}, "value of sflow_rt_network_mode must be one of: bridge, host"),
     "state": ({"sflow_rt_state": "gone"}, "value of sflow_rt_state must be one of: present, absent"),
     "several": ({"sflow_rt_heap": "x", "sflow_rt_image_digest": "y"}, "x; Java takes a number"),
+}
+COLLECTOR_CASES = {
+    "collector boolean": ({"collector_groups": {False: ["10.2.0.0/16"]}}, "The group name false of collector_groups is no text"),
+    "collector number": ({"collector_inventory_groups": {64: "all"}}, "The group name 64 of collector_inventory_groups is no text"),
+    "collector viewer": ({"sflow_rt_groups": {None: ["10.2.0.0/16"]}}, "The group name null of collector_groups is no text"),
 }
 
 
@@ -56,13 +66,19 @@ def messages(tmp_path_factory):
     directory = tmp_path_factory.mktemp("refused")
     hosts = {
         name: dict({"sflow_rt_accept_license": True, "ansible_connection": "local"}, **settings)
-        for name, (settings, _sentence) in CASES.items()
+        for name, (settings, _sentence) in {**CASES, **COLLECTOR_CASES}.items()
     }
-    (directory / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}))
-    play = [{"hosts": "all", "gather_facts": False, "roles": [{"role": "netviz.sflow.sflow_rt"}]}]
+    # Only YAML has names that are no texts.
+    (directory / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    # In one play, because Ansible ends when all hosts of a play have failed.
+    roles = [
+        {"role": "netviz.sflow.sflow_rt", "when": "inventory_hostname is not match('collector')"},
+        {"role": "netviz.sflow.collector", "when": "inventory_hostname is match('collector')"},
+    ]
+    play = [{"hosts": "all", "gather_facts": False, "roles": roles}]
     (directory / "play.json").write_text(json.dumps(play))
     run = subprocess.run(
-        [playbook, "-i", str(directory / "hosts.json"), str(directory / "play.json"), "--forks", "2"],
+        [playbook, "-i", str(directory / "hosts.yml"), str(directory / "play.json"), "--forks", "2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=dict(os.environ, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json", ANSIBLE_INJECT_FACT_VARS="false"),
@@ -78,11 +94,11 @@ def messages(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *COLLECTOR_CASES])
 def test_setting_is_refused(messages, name):
     task, message = messages[name]
-    assert "Refuse settings" in task or "Validating arguments" in task
-    assert CASES[name][1] in " ".join(message.split())
+    assert "Refuse settings" in task or "Check the values" in task or "Validating arguments" in task
+    assert {**CASES, **COLLECTOR_CASES}[name][1] in " ".join(message.split())
 
 
 def test_several_faults_are_told_at_once(messages):
