@@ -52,8 +52,11 @@ _value:
 
 
 def addresses_of(host: str, variables: Mapping[str, Any]) -> list[Any]:
-    if variables.get("sflow_rt_member_addresses"):
-        return list(variables["sflow_rt_member_addresses"])
+    several = variables.get("sflow_rt_member_addresses")
+    if several:
+        if not isinstance(several, (list, tuple)):
+            raise AnsibleFilterError(f"{host}: sflow_rt_member_addresses is {several!r} and must be a list of addresses.")
+        return list(several)
     for name in ("sflow_rt_member_address", "ansible_host"):
         if variables.get(name):
             return [variables[name]]
@@ -66,7 +69,12 @@ def inventory_group_addresses(wanted: Any, groups: Mapping[str, list[str]], host
     result: dict[str, list[Any]] = {}
     for name, members in wanted.items():
         found: dict[Any, None] = {}
-        for group in [members] if isinstance(members, str) else members:
+        inventory_groups = [members] if isinstance(members, str) else members
+        if not isinstance(inventory_groups, (list, tuple)) or not all(isinstance(group, str) for group in inventory_groups):
+            raise AnsibleFilterError(
+                f"Group {name!r}: write the name of an inventory group or a list of them, not {members!r}."
+            )
+        for group in inventory_groups:
             if group not in groups:
                 raise AnsibleFilterError(f"Group {name!r}: the inventory has no group {group!r}.")
             for host in groups[group]:

@@ -57,3 +57,16 @@ def test_unknown_inventory_group():
 
 def test_empty_inventory_group_is_for_the_module_to_refuse():
     assert inventory_group_addresses({"Empty": "empty"}, GROUPS, HOSTVARS) == {"Empty": []}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "variables", "sentence"),
+    [
+        ({"DB": None}, {}, "Group 'DB': write the name of an inventory group or a list of them, not None."),
+        ({"DB": [["db"]]}, {}, r"Group 'DB': write the name of an inventory group or a list of them, not \[\['db'\]\]."),
+        ({"DB": "db"}, {"sflow_rt_member_addresses": "192.0.2.2"}, "b: sflow_rt_member_addresses is '192.0.2.2' and must be a list"),
+    ],
+)
+def test_wrong_types_are_told(wanted, variables, sentence):
+    with pytest.raises(AnsibleFilterError, match=sentence):
+        inventory_group_addresses(wanted, {"db": ["b"]}, {"b": variables})
