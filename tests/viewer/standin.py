@@ -280,7 +280,8 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/apps/json":
             self.answer_json({"vizceral": {"scripts": [SCRIPT], "entry": "/html/"}})
         elif path == "/scripts/json":
-            self.answer_json({SCRIPT: application.row()})
+            # Beside it the script of another application, one that ran once.
+            self.answer_json({SCRIPT: application.row(), "other~once.js": {"alive": False, "gracefulExit": True}})
         elif path == "/app/vizceral/status":
             self.answer(200, b"OK") if application.alive else self.answer(503, b"UNAVIALABLE")
         elif path.startswith("/app/vizceral/scripts/traffic.js/"):
