@@ -160,11 +160,10 @@ def _collection(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def _image(one: dict[str, str], digests: dict[str, str]) -> dict[str, Any]:
-    name, _at, digest = one["name"].partition("@")
-    base, colon, tag = name.rpartition(":")
+    base, colon, tag = one["name"].rpartition(":")
     if not colon or "/" in tag:
-        base, tag = name, ""
-    version = digest or tag or "latest"
+        base, tag = one["name"], ""
+    version = tag or "latest"
     return _component(
         "container",
         base,

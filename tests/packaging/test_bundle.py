@@ -131,6 +131,7 @@ def test_the_bill_of_materials_is_valid_and_complete(bundle, releases):
         ({"sflow_bundle_platforms": ["plan9"]}, "no default is known for"),
         ({"sflow_bundle_sha256": {"hsflowd-ubuntu18_2.0.53-1_amd64.deb": "0" * 64}}, "did not match"),
         ({"sflow_bundle_collections": ["netviz.missing"]}, "netviz.missing is not installed"),
+        ({"sflow_bundle_image": "example.net/viewer@sha256:" + "0" * 64}, "name it by a tag"),
     ],
 )
 def test_what_cannot_be_bundled_is_said(bundle, variables, words):
@@ -138,6 +139,17 @@ def test_what_cannot_be_bundled_is_said(bundle, variables, words):
     assert done.returncode
     assert words in " ".join((done.stdout + done.stderr).split())
     assert not (bundle.path / "SHA256SUMS").exists()
+    assert not list(bundle.path.rglob("*.tar"))
+
+
+def test_the_settings_take_the_image_of_the_bundle_whatever_digest_the_inventory_pins(bundle):
+    bundle()
+    # Saving an image needs an engine. Writing the settings does not; the run ends behind it.
+    bundle("--start-at-task", "Write the settings", check=False, sflow_bundle_image="example.net/viewer:1")
+    settings = yaml.safe_load((bundle.path / "settings.yml").read_text())
+    assert settings["sflow_rt_image"] == "example.net/viewer:1"
+    assert settings["sflow_rt_image_digest"] == ""
+    assert settings["sflow_rt_image_pull"] == "never"
 
 
 class Asking(http.server.SimpleHTTPRequestHandler):
