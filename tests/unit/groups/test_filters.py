@@ -1,7 +1,7 @@
 # Copyright (c) 2026, netviz.sflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The viewer's filters: hashes against openssl, addresses of inventory groups."""
+"""The viewer's filters: hashes against openssl, addresses of inventory groups, certificates and keys."""
 
 import shutil
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("ansible.errors", reason="ansible-core does not run on this Python")
 from ansible.errors import AnsibleFilterError
+from ansible_collections.netviz.sflow.plugins.filter.certificate_fault import certificate_fault
 from ansible_collections.netviz.sflow.plugins.filter.inventory_group_addresses import inventory_group_addresses
 from ansible_collections.netviz.sflow.plugins.filter.sha512_crypt import sha512_crypt
 
@@ -70,3 +71,43 @@ def test_empty_inventory_group_is_for_the_module_to_refuse():
 def test_wrong_types_are_told(wanted, variables, sentence):
     with pytest.raises(AnsibleFilterError, match=sentence):
         inventory_group_addresses(wanted, {"db": ["b"]}, {"b": variables})
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory):
+    """Certificates and keys by name, as texts."""
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl on this machine")
+    place = tmp_path_factory.mktemp("pem")
+    curve = ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    for name, kind in (("old", curve), ("new", curve), ("weak", ["rsa:1024"])):
+        command = ["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-subj", "/CN=" + name, "-keyout", name + ".key", "-out", name]
+        subprocess.run(command, cwd=str(place), stderr=subprocess.PIPE, check=True)
+    lock = ["openssl", "pkey", "-in", "old.key", "-aes256", "-passout", "pass:x", "-out", "locked.key"]
+    subprocess.run(lock, cwd=str(place), stderr=subprocess.PIPE, check=True)
+    return {path.name: path.read_text() for path in place.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "sentence"),
+    [
+        ("old", "old.key", ""),
+        ("weak", "weak.key", ""),
+        ("new", "old.key", "The certificate and the key do not belong together."),
+        ("weak", "old.key", "The certificate and the key do not belong together."),
+        ("old", "locked.key", "The key is encrypted with a passphrase"),
+        ("old.key", "old", "The certificate and the key cannot be loaded: "),
+        ("old", None, "The file of the key cannot be read on the control node"),
+        (None, None, "The file of the certificate and that of the key cannot be read"),
+    ],
+)
+def test_certificate_and_key(pem, certificate, key, sentence):
+    told = certificate_fault(pem.get(certificate, ""), pem.get(key, ""))
+    assert told.startswith(sentence)
+    assert bool(told) is bool(sentence)
+
+
+def test_certificate_before_its_chain_with_its_key_in_one_file(pem):
+    both = pem["old"] + pem["new"] + pem["old.key"]
+    assert certificate_fault(both.strip(), both.strip()) == ""
+    assert certificate_fault(pem["new"] + pem["old"], pem["old.key"]) == "The certificate and the key do not belong together."

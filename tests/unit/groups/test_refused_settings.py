@@ -37,6 +37,15 @@ CASES = {
         "opens the page on all addresses beside the proxy",
     ),
     "half": ({"sflow_rt_proxy_certificate": "viewer.pem"}, "or neither"),
+    "certificate": (
+        {
+            "sflow_rt_proxy": True,
+            "sflow_rt_proxy_users": {"a": "b"},
+            "sflow_rt_proxy_certificate": "no/viewer.pem",
+            "sflow_rt_proxy_certificate_key": "no/viewer.key",
+        },
+        "_key is no/viewer.key. The file of the certificate and that of the key cannot be read on the control node",
+    ),
     "user": ({"sflow_rt_proxy_users": {"a:b": "c"}}, "cannot have a colon"),
     "empty": ({"sflow_rt_proxy_users": {"a": "b", "c": ""}}, "are no texts or empty: c."),
     "number": ({"sflow_rt_proxy_users": {"a": 12345678}}, "are no texts or empty: a."),
