@@ -168,7 +168,7 @@ class TestProxy:
         assert "Cipher is (NONE)" in run.stdout + run.stderr or run.rc != 0
 
     def test_secrets_are_not_readable_by_all(self, host):
-        for path in ("/etc/nginx/sflow-rt.htpasswd", "/etc/nginx/sflow-rt-selfsigned.key"):
+        for path in ("/etc/nginx/sflow-rt.htpasswd", "/etc/nginx/sflow-rt-selfsigned-viewer-debian12.key"):
             file = host.file(path)
             assert file.exists
             assert file.mode & 0o007 == 0, path
