@@ -20,11 +20,20 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.netviz.sflow.plugins.filter.hsflowd_settings import hsflowd_settings
 from doc_blocks import REPO, Block, blocks
 
 COMMANDS = [(block, command) for block in blocks() if block.language == "console" for command in block.commands()]
 PLATFORMS = ("ubuntu18", "ubuntu20", "ubuntu22", "ubuntu24", "debian11", "debian12", "debian13")
 PROGRAMS = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
+HOST = {
+    "package": {"installed": False},
+    "uplinks": ["eth0"],
+    "uplink_address": "192.0.2.20",
+    "interfaces": [{"name": "eth0", "ifindex": 2, "kind": "physical", "up": True, "addresses": ["192.0.2.20/24"], "default_route": True}],
+}
 
 
 def run(*command, check=True, **options) -> subprocess.CompletedProcess:
@@ -119,6 +128,13 @@ def test_the_example_inventory_is_accepted():
     ).stdout
     for host in ("ams-web-1", "lon-web-3", "tyo-web-1", "watch-1", "view-1"):
         assert host in shown
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_the_settings_of_the_example_inventory_are_right_on_every_platform(platform):
+    settings = yaml.safe_load((REPO / "inventory.example/group_vars/sflow_agents.yml").read_text())
+    found = hsflowd_settings({**settings, "hsflowd_collectors": [{"ip": "192.0.2.100"}]}, {"platform": platform, "architecture": "amd64", **HOST})
+    assert found["problems"] == []
 
 
 def test_the_settings_of_the_readme_pass_the_checks_before_a_host_is_touched(fleet):
