@@ -99,6 +99,56 @@ def test_an_agent_that_falls_silent_is_shown_without_a_reload(serve, show):
     expect(rows(page)).to_have_count(2)
 
 
+def test_time_in_which_nobody_asked_is_no_silence(serve, show):
+    server = serve(agents=[fake.agent(number) for number in range(3)])
+    page = show(server.url, allow=["503"])
+    expect(page.locator(".chip").nth(5)).to_contain_text("3 reporting")
+    server.down = True
+    page.evaluate("{ const now = Date.now; Date.now = () => now() + 600000; }")  # as after a sleep
+    expect(page.locator("#banner")).to_contain_text("does not answer")
+    page.wait_for_timeout(1500)
+    expect(page.locator(".chip").nth(5)).to_contain_text("3 reporting")
+
+
+def test_the_focus_stays_with_its_agent_when_the_order_changes(serve, show):
+    agents = [fake.agent(number, host_name=f"h{number:03}") for number in range(200)]
+    server = serve(agents=agents)
+    page = show(server.url, height=500)
+    rows(page).first.focus()
+    page.keyboard.press("ArrowDown")
+    server.agents = agents[:150] + [fake.agent(number, host_name=f"h{number:03}", last_seen_ms=900_000) for number in range(150, 200)]
+    expect(page.locator(".chip").nth(0)).to_contain_text("50 silent", timeout=10_000)
+    assert page.evaluate("document.activeElement.children[1].textContent") == "h001"
+    assert page.evaluate("document.activeElement.getAttribute('aria-rowindex')") == "53"  # behind the heads and 50 others
+    server.agents = [agent for agent in server.agents if agent["host_name"] != "h001"]
+    expect(page.locator("#agents")).to_have_attribute("aria-rowcount", "200", timeout=10_000)
+    assert page.evaluate("document.activeElement.children[1].textContent") == "h002"
+    page.keyboard.press("Enter")
+    expect(page.locator("#drawer-title")).to_have_text("h002")
+
+
+def test_what_is_open_follows_its_agent_and_says_when_that_is_gone(serve, show):
+    agents = [fake.agent(number, host_name=f"h{number}") for number in range(2)]
+    server = serve(agents=agents)
+    page = show(server.url, width=360)
+    rows(page).first.click()
+    page.evaluate("document.querySelector('#drawer .small-wrap').scrollLeft = 90")
+    server.agents = agents[1:]
+    expect(page.locator("#drawer-body")).to_contain_text("does not know this agent any more", timeout=10_000)
+    assert page.evaluate("document.querySelector('#drawer .small-wrap').scrollLeft") == 90
+    server.agents = [{**agents[0], "datagrams": 999_999}, agents[1]]  # after a start with an empty account
+    expect(page.locator("#drawer-body")).to_contain_text("999,999", timeout=10_000)
+    expect(page.locator("#drawer-body")).not_to_contain_text("any more")
+
+
+def test_ipv6_addresses_are_sorted_as_numbers(serve, show):
+    wanted = ["::1", "2001:db8::2", "2001:db8::a", "2001:db8::10", "2001:db8:0:1::1", "fe80::1"]
+    page = show(serve(agents=[{**fake.agent(number), "agent": address} for number, address in enumerate(reversed(wanted))]).url)
+    expect(rows(page)).to_have_count(6)
+    page.get_by_role("button", name="Agent address").click()
+    assert [row.locator("td").nth(2).inner_text() for row in rows(page).all()] == wanted
+
+
 def test_search_and_verdicts_filter(serve, show):
     page = show(serve(agents=trouble()).url)
     expect(rows(page)).to_have_count(6)
@@ -251,6 +301,20 @@ def test_click_on_a_link_shows_its_talkers(serve, show):
     expect(page.locator("#drawer-body")).to_contain_text("10.1.0.9")
 
 
+def test_a_link_without_traffic_says_so(serve, show):
+    server = serve(groups=["INTERNET", "A", "\u05d0\u05d1"], pairs=[fake.pair("A", "\u05d0\u05d1", 900)], talkers=[])
+    page = show(server.url, allow=["503"])
+    page.get_by_role("link", name="Traffic", exact=True).click()
+    page.locator("#links button").first.click()
+    expect(page.locator("#drawer-body")).to_contain_text("No talkers now")
+    server.pairs = []
+    expect(page.locator("#drawer-body")).to_have_text("No traffic now.", timeout=10_000)
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("x")
+    expect(page.locator("#search")).to_have_value("x")
+
+
 def test_drawer_opened_again_before_it_heard_of_its_closing_shows_the_answer(serve, show):
     talkers = [{"source": "10.1.0.9", "target": "203.0.113.7", "protocol": "tcp", "frames": 812.0, "bytes": 99_000.0}]
     server = serve(groups=["INTERNET", "A"], pairs=[fake.pair("A", "INTERNET", tcp_udp=900)], talkers=talkers)
@@ -287,7 +351,7 @@ def test_token_is_asked_for_and_kept(serve, show):
     page.locator("#ask-token").fill("wrong-token")
     page.keyboard.press("Enter")
     expect(page.locator("#ask-wrong")).to_be_visible()
-    page.locator("#ask-token").fill("right-token")
+    page.locator("#ask-token").fill("right-token\u200b ")  # as it may be copied
     page.keyboard.press("Enter")
     expect(rows(page)).to_have_count(6)
     page.reload()

@@ -21,7 +21,8 @@ function ask(wrong) {
   asking = new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       asking = null;
-      sessionStorage.setItem(KEY, field.value.trim());
+      // No header can carry anything else; what is copied brings invisible characters along.
+      sessionStorage.setItem(KEY, field.value.replace(/[^\x21-\x7e]/g, ""));
       field.value = "";
       resolve();
     }, { once: true });

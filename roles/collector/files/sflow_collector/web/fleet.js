@@ -24,7 +24,11 @@ const COLUMNS = [
 ];
 
 function addressOrder(address) {
-  if (address.includes(":")) return `6${address}`;
+  if (address.includes(":")) {
+    const [left, right] = address.split("::").map((half) => (half ? half.split(":") : []));
+    const zeros = right ? Array(8 - left.length - right.length).fill("0") : [];
+    return `6${[...left, ...zeros, ...(right || [])].map((part) => part.padStart(4, "0")).join(":")}`;
+  }
   return `4${address.split(".").map((part) => part.padStart(3, "0")).join(".")}`;
 }
 
@@ -40,6 +44,7 @@ export class Fleet {
     this.pool = [];
     this.focus = null;
     this.complete = false;
+    this.round = 0;
     this.makeHeads();
     this.makeChips();
     scroller.addEventListener("scroll", () => this.draw(), { passive: true });
@@ -103,6 +108,11 @@ export class Fleet {
     });
   }
 
+  // A round through the fleet begins.
+  begin() {
+    this.round += 1;
+  }
+
   // Takes rows of /fleet/json.
   take(rows, fetched) {
     for (const row of rows) {
@@ -114,6 +124,7 @@ export class Fleet {
       }
       agent.row = row;
       agent.fetched = fetched;
+      agent.round = this.round;
       agent.title = row.host_name || row.agent;
       agent.text = `${row.host_name || ""} ${row.agent} ${row.sources.join(" ")}`.toLowerCase();
       agent.loss = lossPercent(row);
@@ -122,19 +133,18 @@ export class Fleet {
     }
   }
 
-  // Drops agents that a whole round did not name again.
-  forget(before) {
-    for (const [key, agent] of this.agents) if (agent.fetched < before) this.agents.delete(key);
+  // Drops agents that the whole round did not name again.
+  forget() {
+    for (const [key, agent] of this.agents) if (agent.round !== this.round) this.agents.delete(key);
     this.complete = true;
   }
 
   // Judges, filters and sorts anew. Counts the verdicts of the whole fleet.
   arrange() {
-    const now = Date.now();
     const counts = VERDICTS.map(() => 0);
     const shown = [];
     for (const agent of this.agents.values()) {
-      [agent.verdict, agent.reason, agent.advice] = judge(agent.row, now - agent.fetched);
+      [agent.verdict, agent.reason, agent.advice] = judge(agent.row);
       counts[agent.verdict] += 1;
       if ((this.filter === null || agent.verdict === this.filter) && (!this.text || agent.text.includes(this.text))) shown.push(agent);
     }
@@ -153,7 +163,20 @@ export class Fleet {
       else each.th.removeAttribute("aria-sort");
     }
     this.table.setAttribute("aria-rowcount", shown.length + 1);
+    const focused = this.rows.contains(document.activeElement) ? document.activeElement.closest("tr") : null;
+    const was = focused && focused.getAttribute("aria-rowindex") - 2;
     this.draw();
+    if (focused) this.follow(was);
+  }
+
+  // The agent with the focus has another place now, or none: it keeps its place on the screen, or the one in that place has the focus.
+  follow(was) {
+    const at = this.shown.findIndex((agent) => agent.key === this.focus);
+    if (at < 0 && this.shown.length) this.focus = this.shown[Math.min(was, this.shown.length - 1)].key;
+    else if (at >= 0 && at !== was) this.scroller.scrollTop += (at - was) * this.rowHeight;
+    else return;
+    this.draw();
+    this.pool.find((tr) => tr.dataset.key === this.focus)?.focus({ preventScroll: true });
   }
 
   tell(counts) {

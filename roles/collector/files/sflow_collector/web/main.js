@@ -34,6 +34,9 @@ function table(heads, rows) {
     el("tbody", {}, ...rows.map((cells) => el("tr", {}, ...cells.map((text, index) => el("td", { className: heads[index][1] ? "n" : "" }, text)))))));
 }
 
+// A name may run from right to left; what is beside it does not.
+const bdi = (text) => el("bdi", {}, text);
+
 const clock = (ms) => new Date(ms).toLocaleTimeString();
 
 // ---- What is open in the drawer
@@ -42,10 +45,19 @@ const drawer = $("drawer");
 let redraw = null;
 
 function openDrawer(title, draw) {
-  $("drawer-title").textContent = title;
+  $("drawer-title").replaceChildren(...title);
   redraw = draw;
   draw();
   if (!drawer.open) drawer.showModal();
+}
+
+// Draws anew what is open, and leaves alone what is being read.
+function refresh() {
+  if (!redraw || (drawer.contains(getSelection().anchorNode) && !getSelection().isCollapsed)) return;
+  const wraps = () => [...$("drawer-body").querySelectorAll(".small-wrap")];
+  const places = wraps().map((wrap) => wrap.scrollLeft);
+  redraw();
+  wraps().forEach((wrap, index) => { wrap.scrollLeft = places[index] || 0; });
 }
 
 $("drawer-close").addEventListener("click", () => drawer.close());
@@ -53,8 +65,10 @@ drawer.addEventListener("click", (event) => { if (event.target === drawer) drawe
 // The event comes later than the closing: by then the drawer may be open again, for something else.
 drawer.addEventListener("close", () => { if (!drawer.open) redraw = null; });
 
-function openAgent(agent) {
-  openDrawer(agent.title, () => {
+function openAgent(opened) {
+  openDrawer([opened.title], () => {
+    const known = fleet.agents.get(opened.key);
+    const agent = known || opened;
     const { row } = agent;
     const since = Date.now() - agent.fetched;
     const ago = (ms) => (ms === null ? "never" : `${duration((ms + since) / 1000)} ago`);
@@ -73,6 +87,7 @@ function openAgent(agent) {
       ["Samples", `${count(row.flow_samples)} flow, ${count(row.counter_samples)} counter, ${count(row.discard_samples)} discard`],
     ];
     $("drawer-body").replaceChildren(
+      ...(known ? [] : [el("p", {}, "The collector does not know this agent any more. This is what it said last.")]),
       el("div", { className: "finding", "data-verdict": agent.verdict },
         el("b", {}, `${MARKS[agent.verdict]} ${VERDICTS[agent.verdict]}`), el("p", {}, agent.reason), ...(agent.advice ? [el("p", {}, agent.advice)] : [])),
       el("dl", { className: "facts" }, ...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
@@ -92,19 +107,29 @@ function openAgent(agent) {
 
 function openLink(link) {
   const asked = new Map();
+  const ask = (pair, key) => {
+    asked.set(key, undefined);
+    get(`traffic/talkers/json?${new URLSearchParams({ source: pair.source, target: pair.target })}`)
+      .then((answer) => asked.set(key, answer.talkers), () => asked.set(key, null))
+      .then(() => { if (redraw === draw) refresh(); });
+  };
   const draw = () => {
-    const fresh = picture.links.get(link.key) || link;
-    $("drawer-body").replaceChildren(...fresh.pairs.flatMap((pair) => {
-      const talkers = asked.get(`${pair.source}\n${pair.target}`);
+    const pairs = traffic.pairs.filter((pair) => total(pair.frames) > 0 && link.ends.includes(pair.source) && link.ends.includes(pair.target)
+      && (pair.source !== pair.target || link.ends[0] === link.ends[1]));
+    $("drawer-body").replaceChildren(...(pairs.length ? [] : [el("p", {}, "No traffic now.")]), ...pairs.flatMap((pair) => {
+      const key = `${pair.source}\n${pair.target}`;
+      if (!asked.has(key)) ask(pair, key);
+      const talkers = asked.get(key);
       let list = el("p", { className: "quietly" }, "Asking for its talkers …");
-      if (talkers) {
+      if (talkers === null) list = el("p", { className: "quietly" }, "Its talkers could not be asked for.");
+      else if (talkers) {
         list = talkers.length
           ? table([["From"], ["To"], ["Protocol"], ["frames/s", 1], ["bit/s", 1]],
             talkers.map((each) => [each.source, each.target, String(each.protocol), short(each.frames), short(8 * each.bytes)]))
           : el("p", { className: "quietly" }, "No talkers now.");
       }
       return [
-        el("h3", {}, `${pair.source} → ${pair.target}`),
+        el("h3", {}, bdi(pair.source), " → ", bdi(pair.target)),
         table([["Class"], ["frames/s", 1], ["bit/s", 1], ["Bytes a frame", 1]],
           CLASSES.filter((name) => pair.frames[name] > 0).map((name) => [
             { tcp_udp: "TCP, UDP", icmp: "ICMP", other: "other" }[name], short(pair.frames[name]), short(8 * pair.bytes[name]),
@@ -115,13 +140,7 @@ function openLink(link) {
       ];
     }));
   };
-  openDrawer(link.ends.join("  ↔  "), draw);
-  for (const pair of link.pairs) {
-    const query = new URLSearchParams({ source: pair.source, target: pair.target });
-    get(`traffic/talkers/json?${query}`)
-      .then((answer) => asked.set(`${pair.source}\n${pair.target}`, answer.talkers), () => asked.set(`${pair.source}\n${pair.target}`, []))
-      .then(() => { if (redraw === draw) draw(); });
-  }
+  openDrawer([bdi(link.ends[0]), "  ↔  ", bdi(link.ends[1])], draw);
 }
 
 // ---- The views
@@ -148,7 +167,7 @@ function listLinks() {
   body.replaceChildren(...pairs.map((pair) => {
     const frames = total(pair.frames);
     const link = [...picture.links.values()].find((each) => each.pairs.includes(pair)) || { key: "", ends: [pair.source, pair.target], pairs: [pair], streams: new Map() };
-    const button = el("button", { type: "button" }, pair.source, el("span", { className: "arrow" }, "→"), pair.target);
+    const button = el("button", { type: "button" }, bdi(pair.source), el("span", { className: "arrow" }, "→"), bdi(pair.target));
     button.dataset.pair = `${pair.source}\n${pair.target}`;
     const meter = el("span", { className: "meter", "aria-hidden": "true" });
     meter.style.width = `${Math.max(2, 100 * Math.sqrt(frames / most))}%`;
@@ -178,8 +197,8 @@ function listLinks() {
   }
 }
 
-function gauges(collector, before) {
-  $("g-agents").textContent = count(collector.agents);
+function gauges(collector, agents, before) {
+  $("g-agents").textContent = count(agents);
   if (before && collector.now > before.now && collector.udp.datagrams >= before.udp.datagrams) {
     $("g-rate").textContent = short((collector.udp.datagrams - before.udp.datagrams) / (collector.now - before.now));
   }
@@ -202,7 +221,8 @@ function answered(what, error) {
   } else failing.delete(what);
   const banner = $("banner");
   banner.hidden = failing.size === 0;
-  if (!banner.hidden) banner.textContent = `The collector does not answer since ${clock(Math.min(...failing.values()))}. What is shown is from before.`;
+  const words = banner.hidden ? "" : `The collector does not answer since ${clock(Math.min(...failing.values()))}. What is shown is from before.`;
+  if (banner.textContent !== words) banner.textContent = words; // it is read out whenever it is written
 }
 
 async function followFleet() {
@@ -210,12 +230,13 @@ async function followFleet() {
   let rounds = 0;
   for (;;) {
     const begun = Date.now();
+    fleet.begin();
     try {
       for (let offset = 0; ;) {
         const answer = await get(`fleet/json?offset=${offset}&limit=${PAGE}`);
         fleet.take(answer.agents, Date.now());
         if (offset === 0) {
-          gauges(answer.collector, before);
+          gauges(answer.collector, answer.total, before);
           before = answer.collector;
         }
         offset += answer.agents.length;
@@ -224,14 +245,14 @@ async function followFleet() {
         // The first round is to be complete at once; the next ones take their time.
         if (fleet.complete) await sleep(STEP_MS);
       }
-      fleet.forget(begun);
+      fleet.forget();
       fleet.arrange();
       answered("fleet");
     } catch (error) {
       answered("fleet", error);
       fleet.arrange();
     }
-    if (redraw) redraw();
+    refresh();
     // The rate of datagrams needs a second answer: the first one comes soon.
     await sleep(Math.max(1000, (rounds ? ROUND_MS : 1500) - (Date.now() - begun)));
     rounds += 1;
@@ -314,6 +335,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]") || event.target.closest("input")) return;
   event.preventDefault();
   location.hash = "#fleet";
+  showView(); // the event of the hash comes later
   $("search").focus();
 });
 

@@ -573,9 +573,9 @@ export class Picture {
   }
 
   words({ node, link }) {
-    const line = (tag, text) => {
+    const line = (tag, ...parts) => {
       const element = document.createElement(tag);
-      element.textContent = text;
+      element.append(...parts);
       return element;
     };
     if (node) {
@@ -583,7 +583,7 @@ export class Picture {
         ...(total(node.classes) ? [] : [line("span", "no traffic seen")])];
     }
     return link.pairs.flatMap((pair) => [
-      line("b", `${pair.source} → ${pair.target}`),
+      line("b", line("bdi", pair.source), " → ", line("bdi", pair.target)),
       line("span", `${short(total(pair.frames))} frames/s, ${short(8 * total(pair.bytes))}bit/s${pair.ipv6_frames ? `, ${Math.round((100 * pair.ipv6_frames) / (total(pair.frames) || 1))} % IPv6` : ""}`),
       line("span", CLASSES.filter((name) => pair.frames[name]).map((name) => `${CLASS_NAMES[name]} ${short(pair.frames[name])}`).join(" · ")),
     ]);

@@ -27,9 +27,10 @@ export function lossPercent(row) {
   return sent ? (100 * lost) / sent : 0;
 }
 
-// The verdict on a row of /fleet/json that was fetched `since` milliseconds ago: [index in VERDICTS, reason, advice].
-export function judge(row, since) {
-  const age = (row.last_seen_ms + since) / 1000;
+// The verdict on a row of /fleet/json at the time of the answer: [index in VERDICTS, reason, advice]. Time in which nobody asked, in
+// another tab or while the collector was away, is no silence of the agent.
+export function judge(row) {
+  const age = row.last_seen_ms / 1000;
   const limit = Math.max(LEAST_AGE, 2.5 * (polling(row) || DEFAULT_POLLING));
   if (age > Math.max(60, 4 * limit)) {
     return [0, `Nothing came for ${duration(age)}.`, "On the host: systemctl status hsflowd; journalctl -u hsflowd -n 30"];
@@ -42,8 +43,8 @@ export function judge(row, since) {
     return [2, `Several hosts use this agent address: ${row.sources.join(", ")}.`,
       "Give each host an agent address of its own (hsflowd_agent or hsflowd_agent_cidr)."];
   }
-  const counters = row.last_counter_ms === null ? Infinity : (row.last_counter_ms + since) / 1000;
-  if (counters > limit && (row.first_seen_ms + since) / 1000 > limit) {
+  const counters = row.last_counter_ms === null ? Infinity : row.last_counter_ms / 1000;
+  if (counters > limit && row.first_seen_ms / 1000 > limit) {
     return [3, "Packets are sampled, but no counters arrive.", "On the host: grep -i polling /etc/hsflowd.conf /etc/hsflowd.auto"];
   }
   const [lost, sent, when] = losses(row);
