@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.netviz.sflow.plugins.module_utils._verdicts import REPORTING
 from ansible_collections.netviz.sflow.plugins.plugin_utils import _report_page
 
 Record = Mapping[str, Any]
@@ -35,7 +36,7 @@ def table(account: Record, max_rows: int = MAX_ROWS) -> list[tuple[str, bool | N
         if row.get("next_command"):
             lines.append(("    Next: " + row["next_command"], None))
     if len(shown) < len(rows):
-        lines.append((f"and {len(rows) - len(shown)} hosts that are well", True))
+        lines.append((f"and {len(rows) - len(shown)} hosts that did not fail", True))
     lines.append((summary(account), not account["failing"]))
     lines += [(problem, False) for problem in account["problems"]]
     if account["unexpected"]:
@@ -152,7 +153,8 @@ def as_html(account: Record, when: str) -> str:
     """For a browser or a printer."""
     failing = len(account["failing"])
     hosts = len(account["rows"])
-    tiles = [("hosts", hosts, ""), ("well", hosts - failing, "good"), ("failing", failing, "bad" if failing else "")]
+    well = sum(not row["failed"] and row["verdict"] == REPORTING for row in account["rows"])  # none is that nobody asked about
+    tiles = [("hosts", hosts, ""), ("well", well, "good" if well else ""), ("failing", failing, "bad" if failing else "")]
     words = {**account["counts"], **account["outcomes"]}
     tiles += [(word, words[word], "") for word in sorted(words) if word != "reporting"]
     asked = ", ".join(_server(server) for server in account["servers"]) or "nobody"

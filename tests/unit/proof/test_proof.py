@@ -338,7 +338,7 @@ def test_what_the_host_of_the_collector_says_is_told():
 def test_a_large_fleet_shows_only_what_fails():
     rows = [{"name": f"web{n:03}"} for n in range(1, 100)] + [{"name": "bad", "verdict": "stale", "reason": "Old.", "next_command": "x"}]
     lines = [line for line, _fine in _report.table(_proof.merge([answered(*rows)]))]
-    assert len(lines) == 6 and lines[1].startswith("bad") and lines[4] == "and 99 hosts that are well"
+    assert len(lines) == 6 and lines[1].startswith("bad") and lines[4] == "and 99 hosts that did not fail"
 
 
 def test_an_agent_known_to_another_question_is_no_stranger():
