@@ -42,6 +42,7 @@ np: Any = numpy  # the types of its arrays differ from version to version
 LOCKSTEP = 32  # lockstep over samples or records ends after so many steps,
 FEW = 16  # or when fewer datagrams than this are left; the rest is walked one by one
 SMALL = 24  # so few datagrams are decoded one by one: numpy's calls would cost more
+MOST_PARTS = 8  # into which new sources may cut a batch before the rest of it is decoded one by one; each costs as much as a batch
 GATHER = 8192  # datagrams in one batch where they do not come in slots of their own,
 GATHER_BYTES = 3 << 20  # and their bytes
 MAX_FORMS = 256  # forms of counter samples that are remembered
@@ -103,7 +104,9 @@ class BatchDecoder:
     def decode(self, memory: "Memory", starts: Any, lengths: Any, sources: Any, times: Any) -> None:
         """Account for datagrams of a Memory: the bytes where they start, multiples of four, lengths, sources (n, 2)
         uint64, times that never go back."""
-        while len(starts) >= SMALL:
+        for _part in range(MOST_PARTS):
+            if len(starts) < SMALL:
+                break
             rest = _Batch(self, memory, starts, lengths, sources, times).run()
             if not len(rest):
                 return
