@@ -26,6 +26,7 @@ from ansible_collections.netviz.sflow.plugins.module_utils._verdicts import (
     expectation,
     own_addresses,
 )
+from jinja2 import Undefined, UndefinedError
 
 Record = Mapping[str, Any]
 
@@ -36,7 +37,8 @@ UNASKED = "not asked"
 class Variables(Mapping[str, Any]):
     """The variables of a host. One that cannot be worked out is as if it were not set.
 
-    Newer releases of ansible-core raise where one is read. Nothing of a host that nobody may have asked about shall end a proof.
+    Newer releases of ansible-core raise where one is read, or give what raises as soon as it is used. Nothing of a host that nobody may
+    have asked about shall end a proof.
     """
 
     def __init__(self, variables: Record) -> None:
@@ -44,9 +46,12 @@ class Variables(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         try:
-            return self._variables[name]
-        except AnsibleError as error:
+            value = self._variables[name]
+        except (AnsibleError, UndefinedError) as error:
             raise KeyError(name) from error
+        if isinstance(value, Undefined):
+            raise KeyError(name)
+        return value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._variables)
@@ -118,11 +123,9 @@ def _point_of(expected: Record, variables: Record, points: list[dict[str, Any]])
 def _sends_to(expected: Record, variables: Record) -> Iterator[set[str]]:
     """The collectors of a host as address:port, by what its daemon says, and then by the inventory."""
     yield set(expected.get("collectors") or ())
+    given = [Variables(entry) for entry in _entries(variables.get("hsflowd_collectors"))]
     yield {
-        f"{address}:{entry.get('udpport') or 6343}"
-        for entry in _entries(variables.get("hsflowd_collectors"))
-        if entry.get("ip")
-        for address in _resolved(str(entry["ip"]))
+        f"{address}:{entry.get('udpport') or 6343}" for entry in given if entry.get("ip") for address in _resolved(str(entry["ip"]))
     }
 
 
@@ -192,7 +195,7 @@ def expected_of(name: str, variables: Record) -> dict[str, Any]:
         dict(info),
         **_addresses(name, variables),
         # With DNS-SD the daemon takes it from the DNS, and says what it is.
-        polling=None if dns_sd_record(dict(variables)) else variables.get("hsflowd_polling"),
+        polling=None if dns_sd_record(_settings(variables)) else variables.get("hsflowd_polling"),
         sampling=_rates(variables, info, taps),
         taps=taps,
         no_tap=nothing_tapped(variables.get("hsflowd_pcap"), info) if taps & set(TAPS) == {"pcap"} else None,
@@ -224,6 +227,11 @@ def _taps(variables: Record) -> set[str]:
     return taps if variables.get("hsflowd_pcap") in ("none", "", [], False) else taps | {"pcap"}
 
 
+def _settings(variables: Record) -> dict[str, Any]:
+    """Those of the role hsflowd, as far as they can be worked out."""
+    return {name: variables[name] for name in variables if name.startswith("hsflowd_") and name in variables}
+
+
 def _modules(variables: Record) -> Record:
     modules = variables.get("hsflowd_modules")
     return modules if isinstance(modules, Mapping) else {}
@@ -235,10 +243,10 @@ RATE_FROM_ELSEWHERE = {"psample", *SWITCHES}
 
 def _rates(variables: Record, info: Record, taps: set[str]) -> list[int]:
     """Every rate at which an interface of the host may rightly sample; empty where that cannot be known here."""
-    if dns_sd_record(dict(variables)):
+    if dns_sd_record(_settings(variables)):
         package = info.get("package")
         version = package.get("version") if isinstance(package, Mapping) else None
-        by_tap = _number(tap_sampling(dict(variables), version))
+        by_tap = _number(tap_sampling(_settings(variables), version))
         # Other rates than that of the taps come from the DNS, and may follow the speed.
         if by_tap is None or taps & {"nflog", "ulog", *RATE_FROM_ELSEWHERE}:
             return []

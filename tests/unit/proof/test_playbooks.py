@@ -56,7 +56,7 @@ def fleet(tmp_path_factory):
         return Run(done.returncode, plays, failed, done.stdout + done.stderr)
 
     assert run(BENCH / "prepare_scale.yml", None, "--limit", "host0", "-e", "instant_address=192.0.2.1").status == 0
-    run.answer = answer
+    run.answer, run.port = answer, server.server_address[1]
     yield run
     server.shutdown()
     server.server_close()
@@ -309,6 +309,16 @@ def test_a_collector_that_cannot_be_reached_is_a_verdict(fleet, changing, book):
 def test_a_variable_that_cannot_be_worked_out_of_a_host_that_nobody_asked_about(fleet):
     run = fleet("playbooks/verify.yml", {"host2": {"hsflowd_agent_ip": "{{ ansible_facts.default_ipv4.address }}"}}, "--limit", "host0,host1")
     assert run.status == 0 and "2 hosts: 2 reporting" in run.text, run.text
+
+
+def test_the_collector_of_a_host_that_is_away_may_be_unknown(fleet):
+    """With several collectors the inventory says where it sends to, if that can be worked out."""
+    python = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    ports = {"collector_http_port": fleet.port}
+    collectors = {name: {**python, **ports, "collector_address": f"192.0.2.{number}"} for number, name in enumerate(("watch", "watch2"), 1)}
+    hosts = dict.fromkeys(HOSTS, {"sflow_proof_url": "", **AWAY, "hsflowd_collectors": [{"ip": "{{ no_such_variable }}"}]})
+    run = fleet("playbooks/verify.yml", hosts, others={"sflow_collector": {"hosts": collectors}})
+    assert run.status == 0 and "3 hosts: 3 reporting" in run.text, run.text
 
 
 def test_an_agent_that_is_taken_away_has_no_part_in_the_proof(fleet, changing):
