@@ -9,7 +9,7 @@ import ipaddress
 import re
 import uuid
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_grammar import (
     ALWAYS_MODULES,
@@ -292,7 +292,7 @@ def speed_key(name: str) -> Optional[str]:
     return str(number)
 
 
-def dns_sd_record(variables: Dict[str, Any]) -> Optional[str]:
+def dns_sd_record(variables: Mapping[str, Any]) -> Optional[str]:
     """The SRV and TXT record that the daemon asks for, or None without DNS-SD."""
     given = variables.get("hsflowd_dns_sd")
     if isinstance(given, dict):
@@ -304,7 +304,7 @@ def dns_sd_record(variables: Dict[str, Any]) -> Optional[str]:
         return None  # it is refused where the collectors are read
 
 
-def tap_sampling(variables: Dict[str, Any], version: Any) -> Any:
+def tap_sampling(variables: Mapping[str, Any], version: Any) -> Any:
     """What each tap has to say itself with DNS-SD, where the daemon takes nothing of the file for a rate; None: nothing.
 
     It outweighs the rates of the TXT record, so it is left out where these follow the speed.

@@ -158,8 +158,8 @@ def first_word(host_name: str) -> str:
 class Fleet:
     """Which address belongs to whom, of the hosts of the question and of the others that are known."""
 
-    def __init__(self, expected: Sequence["Expected"] = (), others: Sequence["Expected"] = (),
-                 is_at_home: Callable[["Expected"], bool] = lambda host: False) -> None:
+    def __init__(self, expected: Sequence["Expected"], others: Sequence["Expected"],
+                 is_at_home: Callable[["Expected"], bool]) -> None:
         self.neighbours: Dict[str, List[str]] = {}  # expected agent address -> names of the hosts of the question that should use it
         self.residents: Dict[str, List[str]] = {}  # the same of all hosts
         self.owners_of: Dict[str, List[str]] = {}  # any address -> names of the hosts that have it

@@ -18,8 +18,9 @@ description:
 notes:
   - 'V(reporting): a datagram came within O(max_age), after the start of the daemon if O(agents[].running_seconds) tells it, and nothing
     below applies.'
-  - 'V(silent): the server never saw the agent, or the host says that hsflowd is not installed, not running or failed. What the host says
-    counts more than datagrams from before the daemon ended, so a stopped agent is silent at once and nobody waits for it.'
+  - 'V(silent): the server never saw the agent under its address, nor lately under another one, or the host says that hsflowd is not
+    installed, not running or failed. What the host says counts more than datagrams from before the daemon ended, so a stopped agent is
+    silent at once and nobody waits for it.'
   - 'V(stale): seen earlier, not within O(max_age), and the daemon runs as far as is known. Without O(agents[].daemon) a stopped agent
     ends here, because the server alone cannot know why the datagrams stopped.'
   - 'V(restarting): the daemon was started within O(max_age) and its first datagram since then is still missing, or systemd keeps starting

@@ -83,7 +83,8 @@ def questions(
     What is known of the other hosts of the fleet goes along, because a batch alone does not tell whose address it is that was seen.
     """
     points: list[dict[str, Any]]
-    others = [name for name in fleet if name not in set(hosts)]
+    wanted = set(hosts)
+    others = [name for name in fleet if name not in wanted]
     hostvars = variables_of(hostvars, [*hosts, *collectors, *viewers, *others])
     if url:
         points = [
@@ -195,7 +196,7 @@ def expected_of(name: str, variables: Record) -> dict[str, Any]:
         dict(info),
         **_addresses(name, variables),
         # With DNS-SD the daemon takes it from the DNS, and says what it is.
-        polling=None if dns_sd_record(_settings(variables)) else variables.get("hsflowd_polling"),
+        polling=None if dns_sd_record(variables) else variables.get("hsflowd_polling"),
         sampling=_rates(variables, info, taps),
         taps=taps,
         no_tap=nothing_tapped(variables.get("hsflowd_pcap"), info) if taps & set(TAPS) == {"pcap"} else None,
@@ -227,11 +228,6 @@ def _taps(variables: Record) -> set[str]:
     return taps if variables.get("hsflowd_pcap") in ("none", "", [], False) else taps | {"pcap"}
 
 
-def _settings(variables: Record) -> dict[str, Any]:
-    """Those of the role hsflowd, as far as they can be worked out."""
-    return {name: variables[name] for name in variables if name.startswith("hsflowd_") and name in variables}
-
-
 def _modules(variables: Record) -> Record:
     modules = variables.get("hsflowd_modules")
     return modules if isinstance(modules, Mapping) else {}
@@ -243,10 +239,10 @@ RATE_FROM_ELSEWHERE = {"psample", *SWITCHES}
 
 def _rates(variables: Record, info: Record, taps: set[str]) -> list[int]:
     """Every rate at which an interface of the host may rightly sample; empty where that cannot be known here."""
-    if dns_sd_record(_settings(variables)):
+    if dns_sd_record(variables):
         package = info.get("package")
         version = package.get("version") if isinstance(package, Mapping) else None
-        by_tap = _number(tap_sampling(_settings(variables), version))
+        by_tap = _number(tap_sampling(variables, version))
         # Other rates than that of the taps come from the DNS, and may follow the speed.
         if by_tap is None or taps & {"nflog", "ulog", *RATE_FROM_ELSEWHERE}:
             return []

@@ -17,6 +17,7 @@ from test_collector_hostile import mutate, seeds
 
 np = pytest.importorskip("numpy")
 hypothesis = pytest.importorskip("hypothesis")
+batch = pytest.importorskip("sflow_collector.batch")
 st = hypothesis.strategies
 
 SOURCES = [views.parse_address(text) for text in ("192.0.2.1", "192.0.2.2", "2001:db8::1")]
@@ -195,6 +196,19 @@ def test_sources_that_fall_silent_make_room_in_the_midst_of_a_batch(seed):
     assert_equal(trio)
     assert [each.account.overflow for each in trio[1:]] == [trio[0].account.overflow] * 2
     assert trio[0].account.moves and trio[0].account.overflow["sources"] and trio[1].account.datagrams == 3000
+
+
+def test_new_sources_cut_a_batch_into_few_parts(monkeypatch):
+    """Each part costs as much as a batch, and whoever has two addresses could ask for thousands."""
+    parts, run = [], batch._Batch.run
+    monkeypatch.setattr(batch._Batch, "run", lambda self: parts.append(len(self.lengths)) or run(self))
+    agents = ["192.0.2.%d" % number for number in range(1, 101)]
+    many = [views.parse_address("2001:db8::%x" % number) for number in range(4)]
+    datagrams = [(gen.datagram(agent, 1 + source), many[source], T0) for source in range(2) for agent in agents]
+    later = T0 + accounts.SHARED_MS + 1000
+    datagrams += [(gen.datagram(agent, 1 + source), many[source], later) for agent in agents for source in (2, 3)]
+    assert_equal(both(datagrams, batches={199}))
+    assert len(parts) == 1 + batch.MOST_PARTS and parts[:3] == [200, 200, 199]
 
 
 def test_a_second_without_packets_ends_none():
