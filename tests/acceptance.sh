@@ -5,8 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tests/peers.sh
-tests/demo/demo.sh up
 status=0
-python -m pytest -v -p no:cacheprovider tests/acceptance "$@" || status=$?
+tests/demo/demo.sh up && python -m pytest -v -p no:cacheprovider tests/acceptance "$@" || status=$?
 [ -n "${KEEP_DEMO:-}" ] || tests/demo/demo.sh down >.cache/demo-down.log 2>&1 || { cat .cache/demo-down.log; status=1; }
 exit $status

@@ -11,7 +11,7 @@ managed() { # INTERPRETER, in a virtual environment of its own
   if ! cmp -s tests/unit/requirements.txt "$venv/installed"; then
     rm -rf "$venv" && "$1" -m venv "$venv"
     # The pip of Python 3.6 does not know today's wheels.
-    [ "$version" != 3.6 ] || "$venv/bin/pip" install --quiet --upgrade "pip==21.3.1" 2>/dev/null
+    [ "$version" != 3.6 ] || "$venv/bin/pip" install --quiet --upgrade "pip==21.3.1" 2> >(grep -v 'You are using pip\|You should consider' >&2)
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/unit/requirements.txt \
       2> >(grep -v 'is ignored: it is\|DEPRECATION\|SELinux' >&2)
     cp tests/unit/requirements.txt "$venv/installed"

@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lay out one package for each platform: the real one where it is given, else the stand-in.
 
-    python3 tests/agent/packages.py --given WHERE --version 2.0.53-1 --out DIR PLATFORM ...
+    python3 tests/agent/packages.py --given WHERE --version 2.0.53-1 --out DIR --platforms PLATFORM ...
 
 writes DIR/hsflowd-PLATFORM.deb for every platform and says of each which it is. WHERE is a package, a directory of packages, or a
 pattern such as /srv/hsflowd-{platform}_2.0.53-1_amd64.deb; of several packages for one platform the newest is taken. The platform
 is read off the name, which is upstream's, or the pattern says which part of it is the platform; a single package with another name
-is taken for every platform. Stand-ins are of the
-release of the given packages where these are of one, else of --version.
+is taken for every platform. Stand-ins are of the release of the given packages where these are of one that works everywhere, else
+of --version; with --older-than DIR of the first --version that is older than the package of that platform there.
 """
 
 import argparse
@@ -27,6 +27,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import build
 import hsflowd_standin
 
+EVERYWHERE = "2.0.30-1"  # releases before it lose packet samples with the libpcap of most platforms, and the role refuses them there
 ASSET = re.compile(r"hsflowd-([a-z]+[0-9]+)_[^_]+_(\w+)\.deb$")
 SPELLINGS = {"amd64": ("amd64",), "arm64": ("arm64", "aarch64")}
 
@@ -84,15 +85,18 @@ def _matches(pattern, name, arch):
         yield from glob.glob("*".join(glob.escape(part) for part in text.split("{version}")))
 
 
-def lay_out(where, version, out, platforms, arch="amd64"):
-    """Write the packages; return a sentence for each platform."""
-    real = given(where, arch)
+def lay_out(where, versions, out, platforms, arch="amd64", older_than=None):
+    """Write the packages; return a sentence for each platform. The stand-ins are of the first version that will do."""
+    key, real = hsflowd_standin.version_key, given(where, arch)
     releases = {release_of(path) for path in real.values()}
-    version = releases.pop() if len(releases) == 1 else version
+    if len(releases) == 1 and key(min(releases)) >= key(EVERYWHERE):
+        versions = [releases.pop()]
     os.makedirs(out, exist_ok=True)
     said = []
     for name in platforms:
         target = os.path.join(out, "hsflowd-%s.deb" % name)
+        newer = key(release_of(os.path.join(older_than, "hsflowd-%s.deb" % name))) if older_than else None
+        version = next((each for each in versions if newer is None or key(each) < newer), versions[-1])
         with tempfile.TemporaryDirectory(dir=out) as place:  # several runs may do the same at a time
             if name in real:
                 source = shutil.copy(real[name], place)
@@ -109,13 +113,14 @@ def lay_out(where, version, out, platforms, arch="amd64"):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="Lay out one package for each platform.")
     parser.add_argument("--given", default="", help="real packages: a file, a directory, or a pattern with {platform}")
-    parser.add_argument("--version", required=True, help="the release of the stand-ins, where nothing is given")
+    parser.add_argument("--version", required=True, nargs="+", help="the release of the stand-ins, where nothing is given")
+    parser.add_argument("--older-than", metavar="DIR", help="packages of this layout, than which the stand-ins are to be older")
     parser.add_argument("--arch", default="amd64", choices=sorted(SPELLINGS))
     parser.add_argument("--out", required=True)
-    parser.add_argument("platforms", nargs="+", choices=sorted(build.FEATURES), metavar="PLATFORM")
+    parser.add_argument("--platforms", required=True, nargs="+", choices=sorted(build.FEATURES), metavar="PLATFORM")
     options = parser.parse_args(arguments)
     try:
-        print("\n".join(lay_out(options.given, options.version, options.out, options.platforms, options.arch)))
+        print("\n".join(lay_out(options.given, options.version, options.out, options.platforms, options.arch, options.older_than)))
     except ValueError as error:
         sys.exit(str(error))
 

@@ -9,12 +9,12 @@ arch=$(dpkg --print-architecture)
 platforms=(ubuntu18 ubuntu20 ubuntu22 ubuntu24 debian11 debian12 debian13)
 python3 tests/agent/build.py --version 2.0.25-3 2.0.53-1 2.1.25-4 --platform "${platforms[@]}" --arch "$arch" \
   --out '.cache/releases/v{version}' >/dev/null
-packages() { # WHERE VERSION NAME
-  python3 tests/agent/packages.py --given "$1" --version "$2" --arch "$arch" --out ".cache/packages/$3" "${platforms[@]}"
+packages() { # WHERE NAME OPTION ...
+  python3 tests/agent/packages.py --given "$1" --out ".cache/packages/$2" "${@:3}" --arch "$arch" --platforms "${platforms[@]}"
 }
 say() { echo "$1: ${2//$'\n'/$'\n'$1: }"; }
-older=$(packages "${HSFLOWD_DEB_OLD:-}" 2.0.50-3 older)
-newer=$(packages "${HSFLOWD_DEB:-}" 2.1.25-4 newer)
+newer=$(packages "${HSFLOWD_DEB:-}" newer --version 2.1.25-4)
+older=$(packages "${HSFLOWD_DEB_OLD:-}" older --version 2.0.50-3 2.0.21-7 --older-than .cache/packages/newer)
 if [ -n "${HSFLOWD_DEB:-}" ]; then
   say agent "$newer"
 else

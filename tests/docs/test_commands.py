@@ -175,7 +175,7 @@ def test_a_host_pulls(tmp_path):
         pytest.skip("only root deploys itself")
     (command,) = [command for _block, command in COMMANDS if command.startswith("ansible-pull")]
     packages = tmp_path / "packages"
-    layout = [sys.executable, REPO / "tests/agent/packages.py", "--version", "2.1.25-4", "--out", packages, *PLATFORMS]
+    layout = [sys.executable, REPO / "tests/agent/packages.py", "--version", "2.1.25-4", "--out", packages, "--platforms", *PLATFORMS]
     run(*layout)
     repository = tmp_path / "sflow-inventory"
     (repository / "inventory").mkdir(parents=True)

@@ -23,17 +23,23 @@ trap 'rm -rf "$work"' EXIT
 docker_build() { docker build --quiet "$@" 2> >(grep -vE '^DEPRECATED: The legacy builder|Install the buildx component|docs.docker.com/go/buildx|^$' >&2) >/dev/null; }
 
 image() { echo "netviz-sflow/$1:local"; }
+root() { echo "netviz-sflow/$1:root-$(sha256sum packages.txt | cut -c1-12)"; }
+label() { docker image inspect -f "{{index .Config.Labels \"netviz.sflow.$2\"}}" "$(image "$1")" 2>/dev/null; }
 
 up_to_date() {
-  [ "$(docker image inspect -f '{{index .Config.Labels "netviz.sflow.inputs"}}' "$(image "$1")" 2>/dev/null)" = "$inputs" ]
+  [ "$(label "$1" inputs)" = "$inputs" ]
 }
 
-finish() { # NAME BASE: adds what every host has
-  docker_build --build-arg "BASE=$2" --build-arg "INPUTS=$inputs" --tag "$(image "$1")" .
+finish() { # NAME BASE ORIGIN: adds what every host has
+  local former
+  former=$(docker image inspect -f '{{.Id}}' "$(image "$1")" 2>/dev/null || true)
+  docker_build --build-arg "BASE=$2" --build-arg "INPUTS=$inputs" --label "netviz.sflow.origin=$3" --tag "$(image "$1")" .
+  echo "built $(image "$1") from $3"
+  [ -z "$former" ] || docker image rm "$former" >/dev/null 2>&1 || true # unless a container still has it
 }
 
-debian_root() { # NAME: imports a root made from the Debian archive as netviz-sflow/NAME:root
-  if docker image inspect "netviz-sflow/$1:root" >/dev/null 2>&1; then return; fi
+debian_root() { # NAME: imports a root made from the Debian archive
+  if docker image inspect "$(root "$1")" >/dev/null 2>&1; then return; fi
   if ! command -v mmdebstrap >/dev/null; then
     ../install.sh mmdebstrap debian-archive-keyring || { echo "mmdebstrap cannot be installed"; return 1; }
   fi
@@ -41,15 +47,15 @@ debian_root() { # NAME: imports a root made from the Debian archive as netviz-sf
     echo "the Debian archive does not give ${suite[$1]} ($(tail -n 1 "$work/log"))"
     return 1
   fi
-  docker import "$work/root.tar" "netviz-sflow/$1:root" >/dev/null
+  docker import "$work/root.tar" "$(root "$1")" >/dev/null
   rm "$work/root.tar"
 }
 
-bionic_like() { # makes netviz-sflow/ubuntu1804:root
+bionic_like() { # makes the root of ubuntu1804
   local prefix container
   prefix=$(./python36.sh) || { echo "ubuntu:18.04 cannot be pulled, and this machine has no Python 3.6 for a stand-in"; return 1; }
   debian_root debian12 || return 1
-  container=$(docker create netviz-sflow/debian12:root /bin/true)
+  container=$(docker create "$(root debian12)" /bin/true)
   # Not where it was built: a service with ProtectHome could not read it there. The linker's cache finds its library.
   tar -C "$prefix" --exclude test --exclude '__pycache__' --exclude '*.a' --exclude 'site-packages/*' \
     --transform 's,^\.,opt/python3.6,' -cf "$work/python.tar" ./bin ./lib
@@ -70,21 +76,20 @@ OS
   ln -s /opt/python3.6/bin/python3.6 "$work/usr/local/bin/python-of-host"
   tar -C "$work" --owner 0 --group 0 -cf "$work/etc.tar" etc usr
   docker cp - "$container:/" <"$work/etc.tar"
-  docker commit "$container" netviz-sflow/ubuntu1804:root >/dev/null
+  docker commit "$container" "$(root ubuntu1804)" >/dev/null
   docker rm "$container" >/dev/null
-  printf 'FROM netviz-sflow/ubuntu1804:root\nRUN ldconfig && python-of-host -c "import ssl, ctypes"\n' |
-    docker_build --tag netviz-sflow/ubuntu1804:root -
+  printf 'FROM %s\nRUN ldconfig && python-of-host -c "import ssl, ctypes"\n' "$(root ubuntu1804)" |
+    docker_build --tag "$(root ubuntu1804)" -
 }
 
 for name in "${@:-debian12}"; do
   [ -n "${pull[$name]:-}" ] || { echo "unknown image $name; known: ${!pull[*]}" >&2; exit 2; }
   if up_to_date "$name"; then
-    echo "present $(image "$name")"
+    echo "present $(image "$name") from $(label "$name" origin)"
     continue
   fi
   if docker image inspect "${pull[$name]}" >/dev/null 2>&1 || timeout 120 docker pull --quiet "${pull[$name]}" >/dev/null 2>&1; then
-    finish "$name" "${pull[$name]}"
-    echo "built $(image "$name") from ${pull[$name]}"
+    finish "$name" "${pull[$name]}" "${pull[$name]}"
     continue
   fi
   case $name in
@@ -92,9 +97,12 @@ for name in "${@:-debian12}"; do
     ubuntu1804) root=bionic_like from="a stand-in: Debian 12 with Python 3.6" ;;
     *) root=false from= ;;
   esac
-  if why=$($root "$name"); then
-    finish "$name" "netviz-sflow/$name:root"
-    echo "built $(image "$name") from $from"
+  set +e  # in a condition -e would not end it at what fails
+  why=$(set -e; $root "$name")
+  failed=$?
+  set -e
+  if [ $failed = 0 ]; then
+    finish "$name" "$(root "$name")" "$from"
   else
     docker image rm "$(image "$name")" >/dev/null 2>&1 || true # never test on an outdated one
     echo "skipped $name: ${why:-${pull[$name]} cannot be pulled}"

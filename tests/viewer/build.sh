@@ -13,6 +13,7 @@ inputs=$( (echo "$base_id"; cat Dockerfile start.sh standin.py build.sh
            find "$collector" -type f ! -path '*/__pycache__/*' | LC_ALL=C sort | xargs cat) | sha256sum | cut -c1-16)
 
 if [ "$(docker image inspect -f '{{index .Config.Labels "netviz.sflow.inputs"}}' "$image" 2>/dev/null)" != "$inputs" ]; then
+  former=$(docker image inspect -f '{{.Id}}' "$image" 2>/dev/null || true)
   context=$(mktemp -d)
   trap 'rm -rf "$context"' EXIT
   printf 'log\n' >"$context/.dockerignore"
@@ -22,5 +23,6 @@ if [ "$(docker image inspect -f '{{index .Config.Labels "netviz.sflow.inputs"}}'
   # The output matters only when it fails; the client warns of its own builder otherwise.
   docker build --build-arg "BASE=$base" --build-arg "INPUTS=$inputs" --tag "$image" "$context" >"$context/log" 2>&1 ||
     { cat "$context/log" >&2; exit 1; }
+  [ -z "$former" ] || docker image rm "$former" >/dev/null 2>&1 || true # unless a container still has it
 fi
 echo "$image"

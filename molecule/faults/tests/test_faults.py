@@ -17,7 +17,7 @@ def test_dpkg_is_content(host):
 def test_nothing_is_left(host):
     version = host.check_output("dpkg-query -W -f '${Version}' hsflowd")
     assert host.file("/var/lib/netviz-sflow").listdir() == [f"hsflowd_{version}.deb"]
-    assert host.run("ls -A /etc | grep -E 'hsflowd.*(dpkg|candidate)'").stdout == ""
+    assert host.run(r"ls -A /etc | grep -E '^\.hsflowd|hsflowd.*dpkg'").stdout == ""
     assert not host.file("/var/run/hsflowd.pid").exists
 
 

@@ -61,6 +61,16 @@ def files(host: str) -> str:
     return re.sub(r"ExecMainStart.*", "", state(host))
 
 
+def installations(host: str) -> int:
+    """How often dpkg has installed or replaced the package."""
+    return int(inside(host, "grep -cE ' (install|upgrade) hsflowd' /var/log/dpkg.log"))
+
+
+def modules_run(host: str) -> bool:
+    """Whether a module of Ansible is at work there: with pipelining an interpreter without arguments."""
+    return bool(inside(host, "pgrep -f '^/usr/local/bin/python-of-host *$' || true"))
+
+
 def verdicts(rows: dict[str, dict]) -> dict[str, str]:
     return {host: row["verdict"] for host, row in rows.items()}
 
@@ -119,10 +129,11 @@ def test_a_host_that_is_away_counts_and_is_in_the_table(host):
 
 
 def test_the_package_goes_back_with_the_configuration(host):
-    before = files("rollout-1")
+    before, installed = files("rollout-1"), installations("rollout-1")
     status, _output, rows = play("site", "--limit", "rollout-1", "-e", OTHER_RELEASE, "-e", NOWHERE)
     assert status != 0 and rows["rollout-1"]["outcome"] == "rolled back"
     assert files("rollout-1") == before
+    assert installations("rollout-1") == installed + 2, "there and back"
     assert set(rows) == {"rollout-1"}
 
 
@@ -205,16 +216,20 @@ def test_a_run_that_is_killed_in_the_middle_is_taken_up_by_the_next(host):
         command("site", *change), env=ENVIRONMENT, cwd=REPO, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        deadline = time.time() + 120
-        while process.poll() is None and time.time() < deadline:
+        deadline, pending = time.time() + 120, False
+        while not pending and process.poll() is None and time.time() < deadline:
             # The record of the state before is there from the first change of a host to its proof.
-            if any("pending" in inside(name, "ls /var/lib/netviz-sflow") for name in HOSTS[:2]):
-                break
+            pending = any("pending" in inside(name, "ls /var/lib/netviz-sflow") for name in HOSTS[:2])
             time.sleep(0.2)
+        alive = process.poll() is None
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    time.sleep(8)  # what was started on the hosts ends by itself
+    assert pending and alive, "it was to be killed while a change was on its way"
+    deadline = time.time() + 60  # what was started on the hosts ends by itself
+    while any(modules_run(name) for name in HOSTS):
+        assert time.time() < deadline
+        time.sleep(0.5)
     polling = {name: inside(name, "grep -o 'polling *= *[0-9]*' /etc/hsflowd.conf")[-1] for name in HOSTS}
     assert {polling[name] for name in HOSTS[2:]} == {"3"}, "the first batch was to be killed, not a later one"
     status, output, rows = play("site", *change)

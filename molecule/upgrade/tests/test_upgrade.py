@@ -22,7 +22,7 @@ def test_only_the_package_of_the_installed_release_is_kept(host):
 
 
 def test_no_file_of_dpkg_or_of_a_change_is_left(host):
-    assert host.run("ls -A /etc | grep -E 'hsflowd.*(dpkg|candidate)'").stdout == ""
+    assert host.run(r"ls -A /etc | grep -E '^\.hsflowd|hsflowd.*dpkg'").stdout == ""
 
 
 def test_the_edit_by_hand_is_gone(host):

@@ -68,10 +68,21 @@ def test_what_names_no_package_is_refused(place, where, sentence):
 
 def test_gaps_are_filled_and_it_is_said(place, tmp_path):
     real = str(place / "hsflowd-ubuntu18_2.0.53-1_amd64.deb")
-    said = packages.lay_out(real, "2.1.25-4", str(tmp_path / "out"), ["ubuntu18", "debian13"])
+    said = packages.lay_out(real, ["2.1.25-4"], str(tmp_path / "out"), ["ubuntu18", "debian13"])
     assert said == ["ubuntu18: " + real, "debian13: the stand-in for 2.0.53-1; no real one is given"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"hsflowd-debian13.deb", "hsflowd-ubuntu18.deb"}
     assert packages.release_of(tmp_path / "out/hsflowd-debian13.deb") == "2.0.53-1"
+
+
+def test_stand_ins_of_the_other_platforms_work_there_and_are_older_where_they_are_to_be(tmp_path):
+    build.main(["--version", "2.0.25-3", "--platform", "ubuntu18", "--out", str(tmp_path)], quiet=True)
+    real, newer, older = str(tmp_path / "hsflowd-ubuntu18_2.0.25-3_amd64.deb"), str(tmp_path / "newer"), str(tmp_path / "older")
+    packages.lay_out(real, ["2.1.25-4"], newer, ["ubuntu18", "debian12"])
+    packages.lay_out("", ["2.0.50-3", "2.0.21-7"], older, ["ubuntu18", "debian12"], older_than=newer)
+    found = {(place, name): packages.release_of(f"{tmp_path}/{place}/hsflowd-{name}.deb")
+             for place in ("newer", "older") for name in ("ubuntu18", "debian12")}
+    assert found == {("newer", "ubuntu18"): "2.0.25-3", ("newer", "debian12"): "2.1.25-4",
+                     ("older", "ubuntu18"): "2.0.21-7", ("older", "debian12"): "2.0.50-3"}
 
 
 def test_the_package_for_this_machine(monkeypatch, tmp_path):
