@@ -16,7 +16,7 @@ import contextlib
 import ctypes
 import json
 import os
-import resource
+import re
 import shutil
 import signal
 import socket
@@ -55,16 +55,22 @@ def say(text):
     print(text, flush=True)
 
 
+#: Runs a command and says what it took. A program begins with the largest resident set of whoever started it, so that has to be little.
+MEASURE = """
+import json, os, resource, subprocess, sys
+status = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([status, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024.0]))
+"""
+
+
 def measured(command, **options):
     """(CPU seconds of a command and its children, largest resident set in MiB)."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
-    _pid, status, usage = os.wait4(process.pid, 0)
-    process.returncode = status
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run = subprocess.run([sys.executable, "-S", "-c", MEASURE] + command, stdout=subprocess.PIPE, check=True, **options)
+    status, seconds, memory = json.loads(run.stdout.decode())
     if status:
         raise RuntimeError("%s ended with status %d" % (command[0], status))
-    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime), usage.ru_maxrss / 1024.0
+    return seconds, memory
 
 
 def collector(*arguments, python=sys.executable):
@@ -98,6 +104,15 @@ def sfacctd_config(folder, mapping, *lines):
     return path
 
 
+def replayed(command, options):
+    """The share of the datagrams that the collector accounts for."""
+    said = subprocess.run(command, cwd=FILES, stdout=subprocess.PIPE, check=True).stdout.decode()
+    agents, datagrams, errors = re.search(r"([0-9]+) agents, ([0-9]+) datagrams, .*errors: (.*)", said).groups()
+    if int(agents) != options.agents or errors != "none":
+        raise RuntimeError("%s: %s" % (" ".join(command), said))
+    return int(datagrams) / options.count
+
+
 def offline(options, folder):
     """CPU per datagram of reading one capture."""
     path = os.path.join(folder, "workload.pcap")
@@ -112,7 +127,9 @@ def offline(options, folder):
     if distribution_python():
         commands["scalar, /usr/bin/python3"] = collector("replay", path, "--quiet", "--groups", groups, "--decoder", "scalar",
                                                          python=distribution_python())
-    if python36():
+    if not python36():
+        say("left out: Python 3.6 (python3.6 on PATH, or one of pyenv)")
+    else:
         commands["scalar, Python 3.6"] = collector("replay", path, "--quiet", "--groups", groups, "--decoder", "scalar",
                                                    python=python36())
     if find("sflowtool", "SFLOWTOOL"):
@@ -127,8 +144,8 @@ def offline(options, folder):
     for _unused in range(options.rounds):
         for name, command in commands.items():
             found.setdefault(name, []).append(measured(command, cwd=FILES))
-    share = dict.fromkeys(found, 1.0)
-    if "sfacctd" in found:  # it passes over datagrams that it cannot read; the others read all of them
+    share = {name: replayed(command, options) for name, command in commands.items() if "replay" in command}
+    if "sfacctd" in found:  # of the frames that the samples stand for
         with open(os.path.join(folder, "out")) as stream:
             share["sfacctd"] = sum(int(line.split()[-2]) for line in list(stream)[1:]) / float(workload.frames)
     say("\nOffline, %d datagrams, median of %d, load average %.1f on %d cores" % (
@@ -137,9 +154,10 @@ def offline(options, folder):
     cost = {}
     for name, results in found.items():
         whole = statistics.median(cpu for cpu, _memory in results) / options.count * 1e6
-        cost[name] = whole / share[name]
+        cost[name] = whole / share.get(name, 1.0)
         memory = statistics.median(memory for _cpu, memory in results)
-        say("%-24s %14.2f %9.0f%% %20.2f %6.0f" % (name, whole, 100 * share[name], cost[name], memory))
+        read = "%.1f%%" % (100 * share[name]) if name in share else "not known"
+        say("%-24s %14.2f %10s %20.2f %6.0f" % (name, whole, read, cost[name], memory))
     for name, ours, bound in BARS:
         if name in cost and ours in cost:
             say("%s / %s = %.2f (bar: %.2f)" % (name, ours, cost[name] / cost[ours], bound))
@@ -342,6 +360,9 @@ def live(options, folder):
     mapping = Workload(10, 10).mapping
     own_core(max(os.sched_getaffinity(0)))
     names = list(receivers(folder, mapping, 1))
+    for name, package in (("sfacctd", "pmacct"), ("sfcapd", "nfdump-sflow")):
+        if name not in names:
+            say("left out: %s is not installed (%s)" % (name, package))
     ports = {name: options.port + 4 * number for number, name in enumerate(names)}
     running, senders = {}, {}
     try:
@@ -376,8 +397,11 @@ def live(options, folder):
         with urllib.request.urlopen("http://127.0.0.1:%d/fleet/json?limit=1" % (ports["collector"] + 1),
                                     timeout=20) as answer:
             seen = json.load(answer)["collector"]
-        say("  collector: decoder %s, kernel drops %d, %.0f MiB" % (
-            seen["decoder"], seen["udp"]["kernel_drops"], resident(running["collector"].process)))
+        say("  collector: decoder %s, kernel drops %d, %.0f MiB, errors %s" % (
+            seen["decoder"], seen["udp"]["kernel_drops"], resident(running["collector"].process), seen["errors"] or "none"))
+        ended = [name for name in names if running[name].process.poll() is not None]
+        if ended or seen["errors"]:
+            raise RuntimeError("ended: %s; errors of the collector: %s" % (ended, seen["errors"]))
     finally:
         for receiver in running.values():
             receiver.stop()

@@ -9,6 +9,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -52,6 +53,8 @@ def fleet(hosts: int, rounds: int, run, environment: dict[str, str]) -> None:
 
 
 def up(directory: Path, names: list[str]) -> None:
+    for script in (["engine.sh"], ["build.sh", "debian12"]):
+        subprocess.run([str(ROOT / "tests/images" / script[0]), *script[1:]], check=True)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / "key")], check=True)
     (directory / "Dockerfile").write_text(DOCKERFILE)
     docker("build", "-q", "-t", IMAGE, str(directory))
@@ -79,7 +82,7 @@ class Files(http.server.SimpleHTTPRequestHandler):
 AGENTS, CHANGES = "See what is due on the agents", "Change the agents, batch by batch"
 WIPE = (
     "systemctl disable -q --now hsflowd; dpkg --purge hsflowd;"
-    " rm -rf /etc/hsflowd* /etc/systemd/system/hsflowd.service.d /var/lib/netviz-sflow/hsflowd* /etc/rc?.d/*hsflowd"
+    " rm -rf /etc/hsflowd* /etc/systemd/system/hsflowd.service.d /var/lib/netviz-sflow/hsflowd* /etc/rc?.d/*hsflowd /tmp/hsflowd.deb"
 )
 
 
@@ -94,17 +97,20 @@ class Bench:
         )
         address = {name: f"10.216.0.{n}" for n, name in enumerate(names, 11)}
         builder = [sys.executable, str(ROOT / "tests/agent/build.py"), "--version", VERSION, "--platform", "debian12", "--arch", "amd64"]
-        package = subprocess.run([*builder, "--out", str(directory)], check=True, capture_output=True, text=True).stdout.split()[-1]
-        server = http.server.ThreadingHTTPServer((GATEWAY, 0), functools.partial(Files, directory=str(directory)))
+        releases = directory / "releases"
+        built = subprocess.run([*builder, "--out", str(releases / "v{version}")], check=True, capture_output=True, text=True)
+        package = Path(built.stdout.split()[-1]).relative_to(releases)
+        server = http.server.ThreadingHTTPServer((GATEWAY, 0), functools.partial(Files, directory=str(releases)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
+        mirror, self.cache = f"http://{GATEWAY}:{server.server_address[1]}", directory / "cache"
         variables = {
             "ansible_user": "root", "ansible_ssh_private_key_file": str(directory / "key"), "ansible_python_interpreter": "/usr/bin/python3",
             "sflow_proof_max_loss_percent": 100,  # a busy machine loses datagrams, which is not what is measured
             "sflow_proof_timeout_seconds": 300,
-            "hsflowd_version": VERSION, "hsflowd_deb_file": package, "hsflowd_polling": 5, "sflow_rollout_batches": ["100%"],
+            "hsflowd_version": VERSION, "hsflowd_release_url": mirror, "hsflowd_cache_dir": str(self.cache), "hsflowd_polling": 5,
+            "sflow_rollout_batches": ["100%"],
             "collector_numpy": False, "collector_address": address[names[-1]],
-            "plain_url": f"http://{GATEWAY}:{server.server_address[1]}/{Path(package).name}", "plain_polling": 5,
-            "plain_collector": address[names[-1]],
+            "plain_url": f"{mirror}/{package}", "plain_polling": 5, "plain_collector": address[names[-1]],
         }  # fmt: skip
         groups = {
             "sflow_agents": {"hosts": {name: {"ansible_host": address[name]} for name in names}},
@@ -118,14 +124,16 @@ class Bench:
 
     def wipe(self) -> None:
         self.run("ansible", "-i", str(self.inventory), "all", "-m", "shell", "-a", WIPE, "-o")
+        shutil.rmtree(self.cache, ignore_errors=True)
 
     def play(self, what: str, book: str, *more: str) -> tuple[float, float, list[dict[str, Any]]]:
         """(seconds, those of the ping before it, its plays)"""
         beside = self.ping()
         wall, _cpu, _rss, text = self.run("ansible-playbook", "-i", str(self.inventory), book, *more)
         plays = json.loads(self.times.read_text())
-        if "nothing to do" in what and "plain" not in what and "changed=0" not in text:
-            sys.exit(text[-8000:])
+        changed = sum(int(number) > 0 for number in re.findall(r" changed=([0-9]+)", text))
+        if changed != (len(self.names) if "nothing to do" not in what else 0) and "plain, nothing" not in what:
+            sys.exit(f"{what}: {changed} hosts were changed\n{text[-8000:]}")
         self.note(f"{what}, seconds", wall)
         self.note(f"{what} / ping", wall / beside)
         print(f"  {what:34} {wall:6.1f} s   ping before it {beside:5.1f} s   ratio {wall / beside:5.2f}", flush=True)
@@ -142,12 +150,14 @@ class Bench:
             print(f"round {number} of {rounds}, load average {os.getloadavg()[0]:.0f}")
             self.wipe()
             plain_first, _ping, plain_plays = self.play("plain, first time", plain)
-            self.play("plain, nothing to do", plain)
+            self.play("plain, nothing to do", plain)  # it restarts the daemon
             self.wipe()
             first, _ping, plays = self.play("site.yml, first time", site)
             self.note("site.yml, first time, proof, seconds", proof(plays))
             self.note("first time / plain's first time, proof not counted", (first - proof(plays)) / plain_first)
             ours = [play for play in plays if play["name"] in (AGENTS, CHANGES)]
+            if len(ours) != 2:
+                sys.exit(f"the plays are called {[play['name'] for play in plays]}")
             agents_first = sum(play["seconds"] for play in ours) - proof(ours)
             self.note("the same, plays of the agents alone", agents_first / sum(play["seconds"] for play in plain_plays))
             _wall, beside, plays = self.play("site.yml, nothing to do", site)

@@ -63,7 +63,8 @@ def discard_sample(records, sequence=1, source=(0, 2), drops=0, ports=(2, 0), re
 def raw_header(frame, frame_length=None, protocol=1, captured=128):
     """The first bytes of a sampled frame (0:1)."""
     head = frame[:captured]
-    return tagged(1, words(protocol, len(frame) + 4 if frame_length is None else frame_length, 4, len(head)) + head)
+    length = len(frame) + 4 if frame_length is None else frame_length
+    return tagged(1, words(protocol, length, 4, len(head)) + head + b"\0" * (-len(head) % 4))  # opaque data is padded
 
 
 def sampled_ip(source, target, protocol=6, length=100, ports=(1024, 443)):
