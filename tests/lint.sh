@@ -8,6 +8,8 @@ ruff check .
 echo "==> yamllint"
 yamllint --strict .
 echo "==> mypy (strict for control-node code)"
+mkdir -p .cache/mypy/ansible_collections/netviz
+ln -sfn ../../../.. .cache/mypy/ansible_collections/netviz/sflow
 mypy
 echo "==> ansible-lint, profile production"
 ansible-lint --offline --strict

@@ -12,16 +12,30 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import yaml
 from ansible import __version__
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import filter_loader
 from ansible_collections.netviz.sflow.plugins.filter import hsflowd_settings as filters
+from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd import is_true
+from ansible_collections.netviz.sflow.plugins.plugin_utils import _settings
+from ansible_collections.netviz.sflow.plugins.plugin_utils._settings import Refused
 
 # The main process loads this plugin before it forks one process per host, so what is prepared here is prepared once.
+ROLE = Path(__file__).parents[2] / "roles" / "hsflowd"
 TEMPLATE = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, autoescape=False).from_string(  # noqa: S701 - no HTML
-    (Path(__file__).parents[2] / "roles" / "hsflowd" / "templates" / "hsflowd.conf.j2").read_text(encoding="utf-8")
+    (ROLE / "templates" / "hsflowd.conf.j2").read_text(encoding="utf-8")
 )
+OPTIONS = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+RANGES = {
+    "hsflowd_download_retries": (0, 100),
+    "hsflowd_download_delay_seconds": (0, 3600),
+    "hsflowd_download_timeout_seconds": (1, 3600),
+    "hsflowd_ready_timeout_seconds": (1, 3600),
+    "hsflowd_throttle": (0, 100000),
+}
+SWITCHES = ("hsflowd_install", "hsflowd_install_libraries", "hsflowd_sampling_exact")
 for name in ("ansible.builtin.bool", "ansible.builtin.combine", "netviz.sflow.hsflowd_group_collectors"):
     filter_loader.get(name)
 
@@ -34,20 +48,17 @@ TOO_OLD_SENTENCE = (
 )
 
 
-class Refused(Exception):
-    """The settings cannot be used, whatever the host is like."""
-
-
 class ActionModule(ActionBase):
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         self.variables = task_vars or {}
+        warnings = {"warnings": _settings.misspelt(self.variables, ("hsflowd_",), OPTIONS)}
         try:
             decide = self.decision()
         except Refused as error:
-            return {"changed": False, "refused": error.args[0], "due": error.args[0]}
+            return {"changed": False, "refused": error.args[0], "due": error.args[0], **warnings}
         known = self.recent(float(self._task.args.get("max_age") or 0))
         if known:
             return {**known, "changed": False, "refused": [], **decide(known)}
@@ -56,7 +67,7 @@ class ActionModule(ActionBase):
             said = " ".join(str(info.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")).strip()
             why = TOO_OLD_SENTENCE if TOO_OLD.search(said) else said[:2000]
             return {**info, "msg": f"{self.variables['inventory_hostname']}: {why}"}
-        return {**info, "observed_at": time.time(), "refused": [], **decide(info)}
+        return {**info, "observed_at": time.time(), "refused": [], **decide(info), **warnings}
 
     def recent(self, max_age: float) -> dict[str, Any] | None:
         """What was registered about a host that was not changed since, at most so many seconds ago, if anything was."""
@@ -67,11 +78,14 @@ class ActionModule(ActionBase):
     def decision(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
         """What makes a plan of an observation. Everything that needs no host is worked out here, before one is reached."""
         state = self.value("hsflowd_state")
+        # What the plan is made of is checked with it, switches excepted, in the words of hsflowd's grammar.
+        planned = [name for name in self.value("__hsflowd_settings") if name not in SWITCHES]
+        problems = _settings.problems({name: OPTIONS[name] for name in OPTIONS if name not in planned}, self.value, RANGES)
+        if problems:
+            raise Refused(problems)
         if state == "absent":
             manage, keep = self.value("hsflowd_install"), self.value("hsflowd_keep_config")
             return lambda info: {"due": filters.hsflowd_remains(info, manage, keep)}
-        if state != "present":
-            raise Refused([f"hsflowd_state is {state}; expected present or absent"])
         settings = {name: self.value(name) for name in self.value("__hsflowd_settings")}
         problems, warnings = filters.loopback_collectors(
             self.variables["hostvars"], self.variables["groups"], self.variables["inventory_hostname"], settings["hsflowd_collectors"]
@@ -82,9 +96,9 @@ class ActionModule(ActionBase):
         drop_ins = {
             f"netviz-{name}.conf": self.value(f"__hsflowd_drop_in_{name}")
             for name, switch in self.value("__hsflowd_drop_ins").items()
-            if filters.is_true(self.value(switch))
+            if is_true(self.value(switch))
         }
-        enabled = filters.is_true(self.value("hsflowd_service_enabled"))
+        enabled = is_true(self.value("hsflowd_service_enabled"))
 
         def decide(info: Mapping[str, Any]) -> dict[str, Any]:
             plan = filters.hsflowd_settings(settings, host=info)

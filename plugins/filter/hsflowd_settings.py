@@ -232,14 +232,9 @@ def hsflowd_downloads(hostvars: Hostvars, hosts: Iterable[str], directory: str) 
     return [found[url] for url in sorted(found)]
 
 
-def is_true(value: object) -> bool:
-    """A variable as a truth value; one from the command line is a string."""
-    return str(value).lower() not in ("false", "no", "off", "0", "", "{}")
-
-
 def hsflowd_remains(host: Mapping[str, Any], manage: object = True, keep_config: object = False) -> list[str]:
     """What of the agent is still on the host, each in a few words."""
-    return _hsflowd.remains(host, is_true(manage), is_true(keep_config))
+    return _hsflowd.remains(host, _hsflowd.is_true(manage), _hsflowd.is_true(keep_config))
 
 
 class FilterModule:

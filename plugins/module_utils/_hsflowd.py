@@ -36,12 +36,13 @@ _HOST_NAME = re.compile(
     r"^(?=.{1,253}\.?$)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?$"
 )
 _UUID = re.compile(r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")
+_LIKE_A_SPEED = re.compile(r"[0-9.]+\s*[kmgt](b|bits?|bps|b(it)?/s|be)?\Z", re.I)
 _ASSET = re.compile(r"hsflowd-([A-Za-z0-9]+)_([0-9][^_]*)_([A-Za-z0-9]+)\.deb\Z")
 
 
-def _true(value: bool) -> bool:
-    """A boolean as -e and INI inventories give it."""
-    return str(value).strip().lower() not in ("false", "no", "off", "0", "")
+def is_true(value: Any) -> bool:
+    """A boolean, also as -e and INI inventories give it; of something else whether there is any."""
+    return str(value).strip().lower() not in ("false", "no", "off", "0", "", "{}")
 
 
 class Bad(Exception):
@@ -311,7 +312,7 @@ def tap_sampling(variables: Mapping[str, Any], version: Any) -> Any:
     """
     rates = variables.get("hsflowd_sampling_rates")
     by_speed = [k for k in rates if speed_key(k) or str(k).lower() == "bps_ratio"] if isinstance(rates, dict) else []
-    exact = _true(variables.get("hsflowd_sampling_exact", True))
+    exact = is_true(variables.get("hsflowd_sampling_exact", True))
     if not dns_sd_record(variables) or not exact or by_speed or before(version, "2.0.48-1"):
         return None
     return variables.get("hsflowd_sampling", 400)
@@ -320,7 +321,7 @@ def tap_sampling(variables: Mapping[str, Any], version: Any) -> Any:
 class _Plan:
     """Collects statements and problems while the variables are read."""
 
-    def __init__(self, variables: Dict[str, Any], version: Any, host: Optional[Dict[Any, Any]]) -> None:
+    def __init__(self, variables: Dict[str, Any], version: Any, host: Optional[Mapping[Any, Any]]) -> None:
         self.variables = variables
         self.version = version
         self.host = host
@@ -380,11 +381,11 @@ class _Plan:
                 if known in words:
                     self.problems.append("%s.%s is there twice" % (where, known))
                 words[known] = self.word("%s.%s" % (where, key), rows[known], attributes[key])
-        inner = [{"name": r[1], "value": words[r[1]]} for r in ROWS if r[0] == name and words.get(r[1]) is not None]
+        inner = {row[1]: word for row in ROWS if row[0] == name for word in [words.get(row[1])] if word is not None}
         if not known_object:
             return None
-        self.statements.append({"name": name, "block": inner})
-        return {s["name"]: s["value"] for s in inner}
+        self.statements.append({"name": name, "block": [{"name": each, "value": word} for each, word in inner.items()]})
+        return inner
 
 
 def _mapping(plan: "_Plan", name: str) -> Dict[str, Any]:
@@ -461,9 +462,13 @@ def _sampling(plan: "_Plan") -> Optional[str]:
             if key in by_speed:
                 plan.problems.append("%s: hsflowd calls this speed %s, as it does %s" % (where, key, by_speed[key][0]))
             by_speed[key] = (where, value)
+        elif _LIKE_A_SPEED.match(str(name)):
+            plan.problems.append(
+                "%s: hsflowd spells link speeds as 100M, 1G or 2.5G, and would take this for the name of an application" % where
+            )
         else:
             named.append((str(name), where, value))
-    exact = _true(plan.variables.get("hsflowd_sampling_exact", True))
+    exact = is_true(plan.variables.get("hsflowd_sampling_exact", True))
     if ratio is not None:
         _named(plan, "sampling", "bps_ratio", "hsflowd_sampling_rates.bps_ratio", ratio, 10000000)
     elif exact and plan.version is not None and not before(plan.version, "2.0.48-1"):
@@ -748,7 +753,7 @@ def _pcap(plan: "_Plan") -> List[Any]:
     return taps
 
 
-def nothing_tapped(value: List[Dict[str, str]], host: Dict[Any, Any]) -> Any:
+def nothing_tapped(value: Any, host: Mapping[Any, Any]) -> Any:
     """Why pcap, with this hsflowd_pcap, taps no interface of an observed host; None where it taps one, or nobody can say."""
     if not host.get("interfaces"):
         return None
@@ -920,7 +925,8 @@ def objects(statements: List[Dict[str, Any]]) -> List[str]:
 
 def _loadable(plan: "_Plan", source: Dict[str, Any]) -> List[str]:
     """Modules that the configuration needs, checked against what is or will be installed."""
-    wanted = sorted({OBJECTS[name][2] for name in objects(plan.statements)} - {None})
+    modules = [OBJECTS[name][2] for name in objects(plan.statements)]
+    wanted = sorted({module for module in modules if module is not None})
     host = plan.host
     if host is None:
         return wanted
@@ -1005,6 +1011,10 @@ def _masked(url: str) -> str:
     return re.sub(r"(^|//)[^/?#\s]*@", r"\1***@", url)
 
 
+def _default_version(platform: Any) -> Optional[str]:
+    return PLATFORM_VERSIONS[platform][0] if platform in PLATFORM_VERSIONS else None
+
+
 def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
                    read_version: Optional[Callable[..., Any]]) -> Tuple[Dict[str, Any], Optional[str], List[str]]:
     """Where the package comes from and which version it is."""
@@ -1021,7 +1031,7 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
     problems = []
     sums = get("hsflowd_deb_sha256", "")
     installed = (host or {}).get("package") or {}
-    if not _true(get("hsflowd_install", True)):
+    if not is_true(get("hsflowd_install", True)):
         source["kind"] = "installed"
         if host is not None and not installed.get("installed"):
             problems.append("hsflowd_install is false, and the package hsflowd is not installed on this host")
@@ -1035,15 +1045,15 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
     if version and "-" not in version and not elsewhere:
         problems.append("hsflowd_version is %s; upstream's releases end in a number of their own: 2.0.53-1, not 2.0.53" % asked)
     if version is None and host is not None and not get("hsflowd_deb_file") and not get("hsflowd_deb_url"):
-        version = PLATFORM_VERSIONS.get(platform, (None,))[0]
+        version = _default_version(platform)
     if get("hsflowd_deb_file"):
         source["kind"] = "file"
         given = _fill(
-            get("hsflowd_deb_file"), platform, version or PLATFORM_VERSIONS.get(platform, (None,))[0], architecture
+            get("hsflowd_deb_file"), platform, version or _default_version(platform), architecture
         )
         source["file"] = given
         source["asset"] = given.rsplit("/", 1)[-1]
-        if host is not None:
+        if host is not None or "{" not in given:
             found, problem = read_version(given) if read_version else (asset_version(given), None)
             version = found or version
             if problem:
@@ -1055,7 +1065,7 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
         template = _without_login(str(get("hsflowd_deb_url")))
         name = template.partition("?")[0]
         if "{version}" in template:
-            version = version or PLATFORM_VERSIONS.get(platform, (None,))[0]
+            version = version or _default_version(platform)
         else:
             version = version or asset_version(_fill(name, platform or "any", None, architecture or "any"))
             if version is None:
@@ -1076,8 +1086,9 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
                 spelled = "aarch64"
             source["asset"] = "hsflowd-%s_%s_%s.deb" % (platform, version, spelled)
             source["url"] = "%s/v%s/%s" % (base, version, source["asset"])
-    if source["url"] and not re.fullmatch(r"(https?|ftp|file)://\S+", source["url"]):
-        problems.append("the address of the package is %r, not a URL" % _masked(source["url"]))
+    address = source["url"] or (base if source["kind"] in ("upstream", "mirror") else "")
+    if address and not re.fullmatch(r"(https?|ftp|file)://\S+", address):
+        problems.append("the address of the package is %r, not a URL" % _masked(address))
     if isinstance(sums, dict):
         source["sha256"] = sums.get(source["asset"]) or None
     elif sums:
@@ -1089,7 +1100,7 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
     return source, version, problems
 
 
-def package_due(host: Dict[Any, Any], version: Optional[str]) -> bool:
+def package_due(host: Mapping[Any, Any], version: Optional[str]) -> bool:
     """Whether a host needs the file of a package: another version is there, or an interrupted run may have left half of this one."""
     package, before = host.get("package") or {}, host.get("pending_version")
     return not package.get("installed") or package.get("version") != version or (before is not None and before != version)
@@ -1154,7 +1165,7 @@ def settle(variables: Dict[str, Any], host: Optional[Dict[Any, Any]] = None,
     wanted = _loadable(plan, source)
     _faults(plan, source)
     missing = libraries(wanted, host.get("platform"), host.get("libraries") or []) if host else []
-    if host and missing and not _true(variables.get("hsflowd_install_libraries", True)):
+    if host and missing and not is_true(variables.get("hsflowd_install_libraries", True)):
         present = host.get("libraries") or []
         broken = ["mod_" + m for m in wanted if libraries([m], host.get("platform"), present)]
         plan.problems.append(
@@ -1178,7 +1189,7 @@ def settle(variables: Dict[str, Any], host: Optional[Dict[Any, Any]] = None,
     }
 
 
-def due(host: Dict[Any, Any], plan: Dict[str, Any], digest: str, drop_ins: Dict[str, str],
+def due(host: Mapping[Any, Any], plan: Mapping[str, Any], digest: str, drop_ins: Dict[str, str],
         enabled: bool = True) -> List[str]:
     """What differs between the host and the plan, each in a few words; empty when nothing has to be done.
 
@@ -1214,13 +1225,13 @@ def due(host: Dict[Any, Any], plan: Dict[str, Any], digest: str, drop_ins: Dict[
     return reasons
 
 
-def _unloaded(host: Dict[Any, Any], plan: Dict[str, Any]) -> List[Any]:
+def _unloaded(host: Mapping[Any, Any], plan: Mapping[str, Any]) -> List[Any]:
     """Modules that the daemon could not load at its start; whoever may not see its memory map sees none."""
     mapped = (host.get("modules") or {}).get("mapped") or []
     return [name for name in plan["modules"] if name not in mapped] if mapped else []
 
 
-def remains(host: Dict[Any, Any], manage: bool = True, keep_config: bool = False) -> List[str]:
+def remains(host: Mapping[Any, Any], manage: bool = True, keep_config: bool = False) -> List[str]:
     """What of the agent is still on the host, each in a few words; empty when the removal is done."""
     package, unit = host.get("package") or {}, host.get("unit") or {}
     status = package.get("status") or ""

@@ -10,7 +10,7 @@ import math
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Collection, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import (
     ApiError,
@@ -689,7 +689,7 @@ def expectation(name: str, info: Optional[Dict[Any, Any]] = None, address: Optio
     expected: Dict[str, Any] = {
         "name": name,
         # With an uplink that came late hsflowd goes on to say the loopback address, and sends another one.
-        "address": address or (auto.get("agent_ip") if _is_unique(canonical_address(auto.get("agent_ip"))) else None),
+        "address": address or (auto.get("agent_ip") if _unique([auto.get("agent_ip") or ""]) else None),
         "other_addresses": _known_addresses(info, other_addresses),
         "host_name": info.get("hostname"),
         "hsflowd_version": _dict(info.get("package")).get("version"),
@@ -770,15 +770,16 @@ def own_addresses(info: Dict[Any, Any]) -> List[str]:
         if not _ALIKE.match(str(_dict(interface).get("name")))
         for address in _dict(interface).get("addresses") or []
     ]
-    return [a for a in map(canonical_address, texts) if _is_unique(a)]
+    return _unique(texts)
 
 
-def _is_unique(address: Optional[str]) -> bool:
-    return address is not None and address != "" and not address.startswith(("127.", "fe80:")) and address != "::1"
+def _unique(texts: Iterable[str]) -> List[str]:
+    found = [address for address in map(canonical_address, texts) if address]
+    return [address for address in found if not address.startswith(("127.", "fe80:")) and address != "::1"]
 
 
 def _known_addresses(info: Dict[Any, Any], other_addresses: Sequence[str]) -> List[str]:
-    found = [a for a in map(canonical_address, other_addresses) if _is_unique(a)] + own_addresses(info)
+    found = _unique(other_addresses) + own_addresses(info)
     return [a for n, a in enumerate(found) if a not in found[:n]]
 
 

@@ -16,7 +16,12 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import addresses_of, canonical_address
-from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd import dns_sd_record, nothing_tapped, tap_sampling
+from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd import (
+    dns_sd_record,
+    is_true,
+    nothing_tapped,
+    tap_sampling,
+)
 from ansible_collections.netviz.sflow.plugins.module_utils._verdicts import (
     REPORTING,
     SWITCHES,
@@ -249,7 +254,7 @@ def _rates(variables: Record, info: Record, taps: set[str]) -> list[int]:
         return sorted({by_tap, *_tap_rates(variables)})
     special = variables.get("hsflowd_sampling_rates")
     special = special if isinstance(special, Mapping) else {}
-    exact = str(variables.get("hsflowd_sampling_exact", True)).lower() not in ("false", "no", "0", "off")
+    exact = is_true(variables.get("hsflowd_sampling_exact", True))
     if "bps_ratio" in special or not exact or taps & RATE_FROM_ELSEWHERE:
         return []  # the rate follows the speed of each interface, or what is set elsewhere
     auto = info.get("auto")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Record = Mapping[str, Any]
@@ -91,7 +91,7 @@ COLUMNS = (
 
 
 def page(
-    title: str, subtitle: str, tiles: Iterable[tuple[str, Any, str]], rows: list[Record], remarks: list[str]
+    title: str, subtitle: str, tiles: Iterable[tuple[str, Any, str]], rows: Sequence[Record], remarks: list[str]
 ) -> str:
     """The whole document.
 

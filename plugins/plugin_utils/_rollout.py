@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import ApiError, base_url
+from ansible_collections.netviz.sflow.plugins.plugin_utils._settings import is_switch
 
 BATCHES = [1, "10%", "100%"]
 
@@ -31,14 +31,6 @@ def _is_number(value: Any, least: float = 0, most: float = WEEK - 1) -> bool:
         return not isinstance(value, bool) and least <= float(value) <= most
     except (TypeError, ValueError):
         return False
-
-
-def _is_switch(value: Any) -> bool:
-    try:
-        boolean(value)
-    except TypeError:
-        return False
-    return True
 
 
 def _are_batches(value: Any) -> bool:
@@ -66,9 +58,9 @@ def _is_token(value: Any) -> bool:
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sflow_rollout_batches": (_are_batches, 'a list of numbers of hosts, at least 1, and percentages, such as [1, "10%", "100%"]'),
     "sflow_rollout_max_failures": (lambda value: bool(re.fullmatch("[0-9]+", str(value))), "a whole number of hosts"),
-    "sflow_rollout_rollback": (_is_switch, "true or false"),
+    "sflow_rollout_rollback": (is_switch, "true or false"),
     "sflow_rollout_new_hosts": (lambda value: value in ("remove", "stop"), "remove or stop"),
-    "sflow_proof_flows": (_is_switch, "true or false"),
+    "sflow_proof_flows": (is_switch, "true or false"),
     "sflow_proof_timeout_seconds": (_is_number, "a number of seconds, less than a week"),
     "sflow_proof_max_age_seconds": (lambda value: _is_number(value, 1), "a number of seconds, at least 1, less than a week"),
     "sflow_proof_max_loss_percent": (lambda value: _is_number(value, 0, 100), "a number from 0 to 100"),

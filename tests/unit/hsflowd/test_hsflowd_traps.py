@@ -86,6 +86,8 @@ def test_2_5g_is_what_the_daemon_calls_2g(variables):
         ({"hsflowd_sampling_rates": {"bps_ratio": 1000}}, "2.0.47-1", "the first release that does is 2.0.48-1"),
         ({"hsflowd_sampling_rates": {"http": "10K"}}, "2.1.25-4", "without a suffix"),
         ({"hsflowd_sampling_rates": {"a b": 10}}, "2.1.25-4", "cannot carry"),
+        ({"hsflowd_sampling_rates": {"1GB": 10}}, "2.1.25-4", "hsflowd_sampling_rates.1GB: hsflowd spells link speeds as 100M"),
+        ({"hsflowd_sampling_rates": {"10Gbps": 10}}, "2.0.25-3", "the name of an application"),
         ({"hsflowd_sampling": 70000}, "2.0.12", "not within 0 to 65535"),
         ({"hsflowd_sampling": 1}, "2.0.25-3", "drops every packet"),
         ({"hsflowd_sampling_rates": {"10G": 1}}, "2.0.25-3", "hsflowd_sampling_rates.10G is 1: hsflowd 2.0.25-3 drops every packet"),

@@ -155,7 +155,7 @@ def test_refused_settings_stop_everything_before_a_change(fleet):
 
 def test_a_refused_host_is_not_connected_to(fleet):
     run = fleet("playbooks/site.yml", {"host1": {"hsflowd_state": "gone", "instant_answer": "/nowhere"}})
-    assert run.status == 2 and run.failed == {"host1": "host1: hsflowd_state is gone; expected present or absent"}
+    assert run.status == 2 and run.failed == {"host1": "host1: hsflowd_state is \"gone\"; expected present or absent"}
 
 
 AWAY = {"instant_answer": "/nowhere"}
