@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import uuid
 from typing import Any
 from urllib.parse import quote
@@ -33,18 +34,18 @@ def sflow_bundle_packages(
     version: str = "auto",
     release_url: str = _hsflowd.RELEASE_URL,
     sums: dict[str, str] | None = None,
-) -> list[dict[str, str]]:
+) -> list[dict[str, Any]]:
     """The packages of hsflowd for these: [{platform, architecture, version, asset, url, sha256, file}]."""
-    found: list[dict[str, str]] = []
+    found: list[dict[str, Any]] = []
     problems: list[str] = []
-    for platform in platforms:
-        for architecture in architectures:
+    for platform in _listed(platforms):
+        for architecture in _listed(architectures):
             source, release, wrong = _hsflowd.package_source(
                 {"hsflowd_version": version, "hsflowd_release_url": release_url, "hsflowd_deb_sha256": sums or {}},
                 {"platform": str(platform), "architecture": str(architecture)},
                 None,
             )
-            problems += wrong
+            problems += [_of_the_bundle(sentence) for sentence in wrong]
             if source["url"]:
                 found.append(
                     {
@@ -57,9 +58,25 @@ def sflow_bundle_packages(
                         "file": f"packages/v{release}/{source['asset']}",
                     }
                 )
+    if sums and not problems:
+        assets = {one["asset"] for one in found}
+        problems += [f"sflow_bundle_sha256 has no sum for {name}; add it, or the name without a sum for no check" for name in assets - set(sums)]
+        problems += [f"sflow_bundle_sha256 has a sum for {name}, which does not come into the bundle" for name in set(sums) - assets]
+        problems.sort()
     if problems:
         raise AnsibleFilterError("; ".join(dict.fromkeys(problems)))
     return found
+
+
+def _listed(value: Any) -> list[str]:
+    """A list, also as `-e name=one,other` gives it."""
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+
+
+def _of_the_bundle(sentence: str) -> str:
+    """What the role says of its variables, with those of the bundle, which has no others for a package."""
+    sentence = re.sub(r"(\. Otherwise|;) give the package by .*|\. Change hsflowd_version, or give .*", "", sentence)
+    return re.sub("hsflowd_(version|release_url)", r"sflow_bundle_\1", sentence).replace("hsflowd_deb_sha256", "sflow_bundle_sha256")
 
 
 def sflow_bundle_digests(directory: str, without: tuple[str, ...] = ()) -> dict[str, str]:

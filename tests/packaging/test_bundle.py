@@ -129,7 +129,10 @@ def test_the_bill_of_materials_is_valid_and_complete(bundle, releases):
     [
         ({"sflow_bundle_platforms": ["debian12"]}, "hsflowd-debian12_2.0.53-1_amd64.deb"),
         ({"sflow_bundle_platforms": ["plan9"]}, "no default is known for"),
-        ({"sflow_bundle_sha256": {"hsflowd-ubuntu18_2.0.53-1_amd64.deb": "0" * 64}}, "did not match"),
+        ({"sflow_bundle_platforms": "ubuntu18", "sflow_bundle_sha256": {"hsflowd-ubuntu18_2.0.53-1_amd64.deb": "0" * 64}}, "did not match"),
+        ({"sflow_bundle_sha256": {"hsflowd-debain13_2.1.25-4_amd64.deb": "0" * 64}}, "which does not come into the bundle"),
+        ({"sflow_bundle_sha256": {"hsflowd-ubuntu18_2.0.53-1_amd64.deb": ""}}, "no sum for hsflowd-debian13_2.1.25-4_amd64.deb; add it"),
+        ({"sflow_bundle_version": "latest"}, "sflow_bundle_version is 'latest', not a version"),
         ({"sflow_bundle_collections": ["netviz.missing"]}, "netviz.missing is not installed"),
         ({"sflow_bundle_image": "example.net/viewer@sha256:" + "0" * 64}, "name it by a tag"),
     ],
