@@ -9,7 +9,8 @@ name: sflow_rollout
 short_description: The variables of rollout and proof, checked
 version_added: 1.0.0
 description:
-  - Checks the variables C(sflow_rollout_*) and C(sflow_proof_*), which no role has, before a host is touched.
+  - Checks the variables C(sflow_rollout_*) and C(sflow_proof_*), which no role has, before a host is touched, and warns of a name that
+    hardly differs from one of them.
   - They are for all hosts alike, so those of the first agent are taken.
 options:
   _input:
@@ -41,11 +42,14 @@ _value:
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof, _rollout
+from ansible.utils.display import Display
+from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof, _rollout, _settings
 
 
 def sflow_rollout(hostvars: Mapping[str, Any], agents: Iterable[str]) -> dict[str, Any]:
     first: Mapping[str, Any] = next(iter(_proof.variables_of(hostvars, agents).values()), {})
+    for sentence in _settings.misspelt(first, _rollout.PREFIXES, _rollout.NAMES):
+        Display().warning(sentence)
     value = first.get("sflow_rollout_batches")
     return {"problems": _rollout.problems(first), "batches": _rollout.batches(_rollout.BATCHES if value is None else value)}
 

@@ -120,7 +120,7 @@ def _is_list(value: Any) -> bool:
 
 def _collect(sources: Tuple[Tuple[str, Any], Tuple[str, Optional[Union[Dict[str, List[str]], List[Dict[str, Any]]]]]],
              faults: Any) -> Dict[str, Set[int]]:
-    """Merge the mappings into {name: {sort key: text as given}}, reporting every fault."""
+    """Merge the mappings into {name: {sort keys}}, reporting every fault."""
     merged: Dict[Any, Any] = {}
     for option, mapping in sources:
         if mapping is None:

@@ -761,19 +761,18 @@ def nothing_tapped(value: Any, host: Mapping[Any, Any]) -> Any:
     return None if _pcap(plan) or not plan.problems else "; ".join(plan.problems)
 
 
-def _tcp(plan: "_Plan") -> bool:
+def _tcp(plan: "_Plan") -> None:
     value = plan.variables.get("hsflowd_tcp", True)
     if isinstance(value, dict):
         plan.block("tcp", "hsflowd_tcp", value)
-        return True
+        return
     try:
         on = _onoff(value) == "on"
     except Bad as bad:
         plan.problems.append("hsflowd_tcp %s, nor a mapping such as {tunnel: true}" % bad)
-        return False
+        return
     if on:
         plan.block("tcp", "hsflowd_tcp", {})
-    return on
 
 
 _OWN_VARIABLES = {
@@ -784,8 +783,8 @@ _OWN_VARIABLES = {
 }
 
 
-def _modules(plan: "_Plan", sampling: Optional[str]) -> List[Any]:
-    """The other objects of the grammar, from hsflowd_modules; returns their names."""
+def _modules(plan: "_Plan", sampling: Optional[str]) -> None:
+    """The other objects of the grammar, from hsflowd_modules."""
     given = _mapping(plan, "hsflowd_modules")
     others = [name for name in OBJECTS if name not in _OWN_VARIABLES]
     canonical = {}
@@ -831,7 +830,6 @@ def _modules(plan: "_Plan", sampling: Optional[str]) -> List[Any]:
         plan.warnings.append(
             "containerd needs the program /usr/sbin/hsflowd_containerd, which upstream's packages do not have"
         )
-    return list(words)
 
 
 def _rated(plan: "_Plan", name: str, words: Any, sampling: Optional[str]) -> None:

@@ -452,11 +452,7 @@ class Transaction:
             while not self.foreseen and not self.written(began) and self.clock() < min(asked_again, end):
                 self.sleep(0.1)
             service = host.unit()
-            if (
-                service["active_state"] != "active"
-                or service["n_restarts"] > max(restarts, 0)
-                and service["n_restarts"] != 0
-            ):
+            if service["active_state"] != "active" or service["n_restarts"] > max(restarts, 0):
                 raise Failed(
                     "the daemon does not stay up (%s, %s)" % (service["active_state"], service["result"]),
                     self.journal(began),

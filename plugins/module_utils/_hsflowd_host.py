@@ -51,7 +51,7 @@ def read(path: str) -> Optional[bytes]:
 
 
 def text(path: str) -> str:
-    """A file as text without the last line end; empty when there is none."""
+    """A file as text without blanks around it; empty when there is none."""
     return (read(path) or b"").decode("utf-8", "replace").strip()
 
 

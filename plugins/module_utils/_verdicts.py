@@ -673,7 +673,7 @@ def counts(verdicts: List["Verdict"]) -> Dict[str, int]:
 
 # The modules of hsflowd that sample packets by themselves, and those that have a switch do it.
 TAPS = ("pcap", "epcap", "nflog", "ulog", "psample")
-SWITCHES = ("dent", "eapi", "opx", "ovs", "sonic", "vpp")
+SWITCHES = ("dent", "eapi", "ovs", "vpp")
 
 
 def expectation(name: str, info: Optional[Dict[Any, Any]] = None, address: Optional[str] = None,

@@ -69,6 +69,8 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sflow_proof_url": (lambda value: not value or _are_urls(value), "http://HOST:PORT or https://HOST:PORT without a password, or a list of these"),
 }
 
+NAMES = (*RULES, "sflow_proof_host", "sflow_report_path")
+PREFIXES = ("sflow_rollout_", "sflow_proof_", "sflow_report_")
 SECRETS = ("sflow_proof_token",)
 
 

@@ -1581,7 +1581,6 @@ class Tap:
         self.interface = interface
         self.rate = rate
         self.bridge = interface.device_type == "bridge"
-        self.vport = block.get("vport", self.bridge)
         self.promisc = block.get("promisc", False)
         self.socket = None
         self.drops = 0

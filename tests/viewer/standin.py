@@ -132,7 +132,6 @@ class Application:
 
     def __init__(self, settings: dict[str, str], collector: Collector) -> None:
         self.max_volume = parse_int(settings.get("viz.maxVolume", "10000"))
-        self.demo = settings.get("viz.demo") == "yes"
         self.collector = collector
         self.groups: dict[str, list[str]] = DEFAULT_GROUPS
         self.error: str | None = None

@@ -191,8 +191,8 @@ class _Batch:
 
     # 2. Streams and sequences.
 
-    def _find_streams(self, good: Any) -> Any:
-        """The row of every good datagram's stream; valid are those that have one."""
+    def _find_streams(self, good: Any) -> None:
+        """Find the row of every good datagram's stream; valid are those that have one."""
         decoder, streams, moves, failed = self.decoder, self.decoder.streams, self.account.moves, []
         keys = (self.sources[:, 0], self.sources[:, 1], self.high, self.low, self.sub_agent.astype("u8"))
         if len(good) < len(self.low):

@@ -81,7 +81,7 @@ def joined(places: Any) -> Any:
     return out
 
 
-def _places(data: bytes, sample: "wire.Sample", position: int) -> Tuple[List[Tuple[int, int]], Tuple[int, ...]]:
+def _places(sample: "wire.Sample", position: int) -> Tuple[List[Tuple[int, int]], Tuple[int, ...]]:
     """[(place, size)] of what must be constant in the head and the records of a sample, and the unknown records.
 
     Places are relative to the tag of the sample.
@@ -98,7 +98,7 @@ def learn_counters(data: bytes, sample: "wire.Sample", position: int, size: int)
     (size, fields: number, data source, constants, tag and length of the next sample; the constants, whether it is expanded,
     unknown records)
     """
-    places, unknown = _places(data, sample, position)
+    places, unknown = _places(sample, position)
     expanded = sample.tag == 4
     fields = picker([(8, 4, "I"), (12, 8, "Q") if expanded else (12, 4, "I")] + [constant(*each) for each in joined(places)]
                     + [(size, 8, "s")])
@@ -112,7 +112,7 @@ def learn_flow(data: bytes, sample: "wire.Sample", position: int, size: int) -> 
     unknown records) or None when there is nothing else)); None when it has no usual form. A frame is shorter than 64 KiB:
     the upper half of its length is a constant.
     """
-    places, unknown = _places(data, sample, position)
+    places, unknown = _places(sample, position)
     carrier = next((record for record in sample.records if record[0] in wire.PACKETS), None)
     if carrier is None or carrier[0] != 1 or sample.packet is None or not sample.packet.version:
         return None

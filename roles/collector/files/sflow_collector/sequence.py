@@ -67,7 +67,7 @@ def advance(streams: Any, row: int, sequence: int, uptime: int, now: int) -> boo
         streams.uptime[row] = uptime
         streams.lost[row] += step - 1
     elif behind < WINDOW and not 0 < (uptime - streams.uptime[row]) & MASK < 1 << 31:
-        return _late(streams, row, sequence, behind)
+        return _late(streams, row, behind)
     else:
         _restart(streams, row, sequence, uptime)
     return True
@@ -142,7 +142,7 @@ def _continues_earlier_life(streams: Any, row: int, sequence: int, boot: int) ->
     return 0 < ahead <= WINDOW and abs(boot - streams.before_boot[row]) <= BOOT_TOLERANCE_MS
 
 
-def _late(streams: Any, row: int, sequence: int, behind: int) -> bool:
+def _late(streams: Any, row: int, behind: int) -> bool:
     """A sequence number at or below the top; False when it was seen before."""
     known = (streams.top[row] - streams.first_sequence[row]) & MASK
     if behind > known:  # from before the first datagram seen: it was never counted as lost

@@ -49,7 +49,6 @@ class Service:
         self._child: Optional[int] = None
         self._next_save = time.monotonic() + SAVE_SECONDS
         self._next_alive = 0.0
-        self._refused = 0
         self.workers: Optional[workers.Workers] = None  # or, without them:
         self.schedule: Any = None
         self.sock: Any = None

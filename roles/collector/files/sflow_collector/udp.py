@@ -19,7 +19,6 @@ from . import capture, wire
 
 MAX_DATAGRAM = 65536
 BURST = 256  # datagrams taken before the loop looks at anything else
-BATCH = 1000  # datagrams worth waiting for
 TRUESIZE = 4352  # bytes of receive buffer that a datagram takes at most while it is no longer than an Ethernet frame
 FAULTS_TOLD = 10  # tracebacks printed
 BURST_RATE = 200000  # datagrams per second that may set in at any time without filling the receive buffer

@@ -6,7 +6,16 @@
 A datagram is a header and a list of samples; a sample is a header of 32-bit words and a list of records;
 samples and records start with a tag (enterprise << 12 | format) and a length. The tables below describe the
 headers, the walk is the same for all of them. Nothing here raises on hostile input: what cannot be read is
-named in Datagram.errors, and everything before the fault counts.
+named in Datagram.errors, and everything before the fault counts:
+
+    too_short      shorter than an sFlow header
+    version        not sFlow version 5
+    address_type   the agent address is neither IPv4 nor IPv6
+    samples        a sample reaches past the end of the datagram, or there are fewer than announced
+    sample_header  a sample is shorter than its own header
+    records        a record reaches past the end of its sample, or there are fewer than announced
+
+Whoever receives datagrams adds truncated (longer than the receive slot) and fault (of this collector itself).
 """
 
 import struct
@@ -59,20 +68,7 @@ class Datagram:
         self.samples: List[Sample] = []
         self.unknown: List[int] = []  # tags of unknown records
         self.unknown_samples: List[int] = []  # tags of unknown samples
-        self.errors: List[str] = []  # reasons, see ERRORS
-
-
-#: What can be wrong with a datagram.
-ERRORS = {
-    "too_short": "shorter than an sFlow header",
-    "version": "not sFlow version 5",
-    "address_type": "the agent address is neither IPv4 nor IPv6",
-    "samples": "a sample reaches past the end of the datagram, or there are fewer than announced",
-    "sample_header": "a sample is shorter than its own header",
-    "records": "a record reaches past the end of its sample, or there are fewer than announced",
-    "truncated": "longer than the receive slot, the rest is lost",
-    "fault": "a fault of this collector, met while datagrams that arrived together were read",
-}
+        self.errors: List[str] = []  # reasons, see the module
 
 
 class Sample:
