@@ -9,6 +9,7 @@ commands.yml beside this file says of each command what runs it, or why it is on
 from __future__ import annotations
 
 import os
+import platform as machine
 import re
 import shlex
 import shutil
@@ -193,10 +194,12 @@ def test_a_host_pulls(tmp_path):
     who = ["-c", "user.name=newcomer", "-c", "user.email=newcomer@example.net"]
     for arguments in (["init", "-q"], ["add", "-A"], [*who, "commit", "-qm", "Inventory"]):
         run("git", *arguments, cwd=repository)
+    system = machine.freedesktop_os_release()
+    here = system["ID"] + system.get("VERSION_ID", "").split(".")[0]
+    if here not in PLATFORMS:
+        pytest.skip(f"this machine, {here}, is no platform of upstream's packages")
     command = command.replace("https://git.example.net/sflow-inventory.git", str(repository))
     home = {"HOME": str(tmp_path / "home")}
     done = run("sh", "-c", f"{command} --check", cwd=tmp_path, check=False, env=home)
-    if "is not there on the controller" in done.stdout:
-        pytest.skip("this machine is no platform of upstream's packages")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"Bring package, configuration and service into effect\] \*+\nchanged", done.stdout)

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-pytest.importorskip("ansible.errors", reason="ansible-core does not run on this Python")
+pytest.importorskip("ansible.errors", reason="no ansible-core is installed for this Python")
 from ansible.errors import AnsibleFilterError
 from ansible_collections.netviz.sflow.plugins.filter.certificate_fault import certificate_fault
 from ansible_collections.netviz.sflow.plugins.filter.inventory_group_addresses import inventory_group_addresses

@@ -3,14 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The module around the pure functions: files, check mode, diff, backup."""
 
+import importlib
 import json
 import os
 import stat
 
 import pytest
 
-basic = pytest.importorskip("ansible.module_utils.basic", reason="ansible-core does not run on this Python")
-module = pytest.importorskip("ansible_collections.netviz.sflow.plugins.modules.vizceral_groups")
+basic = pytest.importorskip("ansible.module_utils.basic", reason="no ansible-core is installed for this Python")
+module = importlib.import_module("ansible_collections.netviz.sflow.plugins.modules.vizceral_groups")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.importorskip("ansible.module_utils.basic")
+pytest.importorskip("ansible.module_utils.basic", reason="no ansible-core is installed for this Python")
 
 from ansible_collections.netviz.sflow.plugins.modules.sflow_burst import burst
 

@@ -16,7 +16,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("ansible", reason="ansible-core does not run on this Python")
+pytest.importorskip("ansible", reason="no ansible-core is installed for this Python")
 import yaml
 
 ROLE = pathlib.Path(__file__).resolve().parents[3] / "roles" / "sflow_rt"
@@ -37,7 +37,7 @@ CASES = {
     "image": ({"sflow_rt_image": "sflow / vizceral"}, 'sflow_rt_image is "sflow / vizceral"; expected the name of an image'),
     "container": ({"sflow_rt_container_name": "a b"}, "sflow_rt_container_name"),
     "directory": ({"sflow_rt_config_dir": "/"}, "expected an absolute path below the root"),
-    "server": ({"sflow_rt_proxy_server_name": 'a; return 200 "x"'}, "expected a name such as watch.example.net"),
+    "server": ({"sflow_rt_proxy_server_name": 'a; return 200 "x"'}, "expected names such as watch.example.net"),
     "list": ({"sflow_rt_proxy_allow": "192.0.2.0/24,198.51.100.0/24"}, "expected a list, such as"),
     "host bits": ({"sflow_rt_proxy_allow": ["192.0.2.1/24"]}, "without host bits, not 192.0.2.1/24"),
     "group host bits": ({"sflow_rt_groups": {"A": ["192.0.2.1/24"]}}, "sflow_rt_groups: Group 'A': '192.0.2.1/24' is no network"),
@@ -106,7 +106,8 @@ AGENT_CASES = {
     "agent undefined": ({"hsflowd_environment": "{{ no_such }}"}, "hsflowd_environment cannot be worked out: "),
 }
 FINE = {
-    "fine users": {"sflow_rt_proxy_users": {"operations": "s3cret\\s"}, "sflow_rt_heap": "512m", "sflow_rt_memory_limit": "2G"},
+    "fine users": {"sflow_rt_proxy_users": {"operations": "s3cret\\s"}, "sflow_rt_heap": "512m", "sflow_rt_memory_limit": "2G",
+                   "sflow_rt_proxy_server_name": "watch.example.net sflow.example.net"},
     "collector fine": {"collector_token": "0123456789abcdef", "collector_http_names": ["watch.example.net"], "collector_workers": "2"},
     "agent fine": {"hsflowd_state": "absent", "hsflowd_keep_config": "yes"},
 }

@@ -9,8 +9,8 @@ import stat
 
 import pytest
 
-pytest.importorskip("ansible.module_utils.basic", reason="ansible-core does not run on this Python")
-pytest.importorskip("ansible.plugins.action", reason="ansible-core does not run on this Python")
+pytest.importorskip("ansible.module_utils.basic", reason="no ansible-core is installed for this Python")
+pytest.importorskip("ansible.plugins.action", reason="no ansible-core is installed for this Python")
 from ansible.module_utils import basic
 from ansible.module_utils.common.text.converters import to_bytes
 from ansible_collections.netviz.sflow.plugins.action.tree import pack
