@@ -134,7 +134,7 @@ def messages(tmp_path_factory):
         {"ansible.builtin.import_role": {"name": "netviz.sflow.hsflowd", "tasks_from": "preflight", "rolespec_validate": False},
          "when": "inventory_hostname is match('agent')"},
         {"name": "Refuse", "ansible.builtin.fail": {"msg": "{{ __hsflowd_info.refused | join('; ') }}"},
-         "when": "__hsflowd_info.refused | default([])"},
+         "when": "__hsflowd_info.refused | default([]) | length > 0"},
     ]  # fmt: skip
     play = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
     (directory / "play.json").write_text(json.dumps(play))
