@@ -9,7 +9,7 @@ export PY_COLORS=0 ANSIBLE_FORCE_COLOR=0
 
 if [ -z "${MOLECULE_CREATE:-}" ] && [[ $(ansible --version) != *'core 2.16'* ]]; then
   echo "The scenarios need ansible-core 2.16: no newer one manages the Python of Ubuntu 18.04. Python 3.10, 3.11 and 3.12 have it:" \
-    "rm -rf .venv; make PYTHON=python3.12 test"
+    "rm -rf .venv; make test PYTHON=python3.12"
   exit 1
 fi
 mkdir -p .cache
