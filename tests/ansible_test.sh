@@ -42,7 +42,7 @@ run() {
 }
 run "${arguments[@]}" "$@"
 # The code for managed hosts on the oldest Python of these, as far as this ansible-test knows it.
-if [ "$command" = sanity ] && ansible-test sanity --help 2>&1 | grep -q '3\.6'; then
+if [ "$command" = sanity ] && [[ $(ansible-test sanity --help 2>&1) == *3.6* ]]; then
   if python36=$("$OLDPWD/tests/images/python36.sh"); then
     PATH=$python36/bin:$PATH run --requirements --test compile --test import --target-python "3.6@$python36/bin/python3.6"
   else

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import yaml
 from ansible import __version__
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import filter_loader
 from ansible_collections.netviz.sflow.plugins.filter import hsflowd_settings as filters
@@ -27,7 +25,7 @@ ROLE = Path(__file__).parents[2] / "roles" / "hsflowd"
 TEMPLATE = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, autoescape=False).from_string(  # noqa: S701 - no HTML
     (ROLE / "templates" / "hsflowd.conf.j2").read_text(encoding="utf-8")
 )
-OPTIONS = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+OPTIONS = _settings.options_of(ROLE)
 RANGES = {
     "hsflowd_download_retries": (0, 100),
     "hsflowd_download_delay_seconds": (0, 3600),
@@ -111,8 +109,5 @@ class ActionModule(ActionBase):
         return decide
 
     def value(self, name: str) -> Any:
-        """One variable of the role; an error names it."""
-        try:
-            return filters.plain(self._templar.template(self.variables[name]))
-        except AnsibleError as error:
-            raise Refused([f"{name} cannot be worked out: {error.message}"]) from error
+        """One variable of the role."""
+        return _settings.variable(self._templar, self.variables, name)

@@ -16,8 +16,8 @@ description:
   - This is a part of the roles of this collection, whose variables it reads. Nothing is changed, and the host is not connected to.
   - An action plugin of the same name does the work on the control node.
 options:
-  argument_specs:
-    description: The file of the role's argument specification.
+  role:
+    description: The directory of the role. Its name is the prefix of the variables.
     type: path
     required: true
   ranges:
@@ -45,7 +45,7 @@ seealso:
 EXAMPLES = r"""
 - name: Check the settings
   netviz.sflow.check_settings:
-    argument_specs: "{{ role_path }}/meta/argument_specs.yml"
+    role: "{{ role_path }}"
     ranges:
       collector_workers: [1, 64]
     groups: [collector_groups]

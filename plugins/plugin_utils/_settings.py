@@ -13,7 +13,12 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
+
+import yaml
+from ansible.errors import AnsibleError
+from ansible_collections.netviz.sflow.plugins.filter.hsflowd_settings import plain
 
 # What the filter bool and the modules read in the same way; y, n, t and f they do not.
 SWITCHES = ("true", "false", "yes", "no", "on", "off", "1", "0")
@@ -24,6 +29,21 @@ Option = Mapping[str, Any]
 
 class Refused(Exception):
     """Settings that cannot be used, whatever the host is like: a list of sentences."""
+
+
+def options_of(role: Path) -> dict[str, Option]:
+    """The options of a role by its argument specification; role is its directory."""
+    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    options: dict[str, Option] = specs["argument_specs"]["main"]["options"]
+    return options
+
+
+def variable(templar: Any, variables: Mapping[str, Any], name: str) -> Any:
+    """One variable, worked out, as plain Python. Raises Refused with a sentence that names it."""
+    try:
+        return plain(templar.template(variables[name]))
+    except AnsibleError as error:
+        raise Refused([f"{name} cannot be worked out: {error.message}"]) from error
 
 
 def is_switch(value: Any) -> bool:

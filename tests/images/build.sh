@@ -23,7 +23,7 @@ trap 'rm -rf "$work"' EXIT
 docker_build() { docker build --quiet "$@" 2> >(grep -vE '^DEPRECATED: The legacy builder|Install the buildx component|docs.docker.com/go/buildx|^$' >&2) >/dev/null; }
 
 image() { echo "netviz-sflow/$1:local"; }
-root() { echo "netviz-sflow/$1:root-$(sha256sum packages.txt | cut -c1-12)"; }
+root_image() { echo "netviz-sflow/$1:root-$(sha256sum packages.txt | cut -c1-12)"; }
 label() { docker image inspect -f "{{index .Config.Labels \"netviz.sflow.$2\"}}" "$(image "$1")" 2>/dev/null; }
 
 up_to_date() {
@@ -39,7 +39,7 @@ finish() { # NAME BASE ORIGIN: adds what every host has
 }
 
 debian_root() { # NAME: imports a root made from the Debian archive
-  if docker image inspect "$(root "$1")" >/dev/null 2>&1; then return; fi
+  if docker image inspect "$(root_image "$1")" >/dev/null 2>&1; then return; fi
   if ! command -v mmdebstrap >/dev/null; then
     ../install.sh mmdebstrap debian-archive-keyring || { echo "mmdebstrap cannot be installed"; return 1; }
   fi
@@ -47,7 +47,7 @@ debian_root() { # NAME: imports a root made from the Debian archive
     echo "the Debian archive does not give ${suite[$1]} ($(tail -n 1 "$work/log"))"
     return 1
   fi
-  docker import "$work/root.tar" "$(root "$1")" >/dev/null
+  docker import "$work/root.tar" "$(root_image "$1")" >/dev/null
   rm "$work/root.tar"
 }
 
@@ -55,7 +55,7 @@ bionic_like() { # makes the root of ubuntu1804
   local prefix container
   prefix=$(./python36.sh) || { echo "ubuntu:18.04 cannot be pulled, and this machine has no Python 3.6 for a stand-in"; return 1; }
   debian_root debian12 || return 1
-  container=$(docker create "$(root debian12)" /bin/true)
+  container=$(docker create "$(root_image debian12)" /bin/true)
   # Not where it was built: a service with ProtectHome could not read it there. The linker's cache finds its library.
   tar -C "$prefix" --exclude test --exclude '__pycache__' --exclude '*.a' --exclude 'site-packages/*' \
     --transform 's,^\.,opt/python3.6,' -cf "$work/python.tar" ./bin ./lib
@@ -76,10 +76,10 @@ OS
   ln -s /opt/python3.6/bin/python3.6 "$work/usr/local/bin/python-of-host"
   tar -C "$work" --owner 0 --group 0 -cf "$work/etc.tar" etc usr
   docker cp - "$container:/" <"$work/etc.tar"
-  docker commit "$container" "$(root ubuntu1804)" >/dev/null
+  docker commit "$container" "$(root_image ubuntu1804)" >/dev/null
   docker rm "$container" >/dev/null
-  printf 'FROM %s\nRUN ldconfig && python-of-host -c "import ssl, ctypes"\n' "$(root ubuntu1804)" |
-    docker_build --tag "$(root ubuntu1804)" -
+  printf 'FROM %s\nRUN ldconfig && python-of-host -c "import ssl, ctypes"\n' "$(root_image ubuntu1804)" |
+    docker_build --tag "$(root_image ubuntu1804)" -
 }
 
 for name in "${@:-debian12}"; do
@@ -102,7 +102,7 @@ for name in "${@:-debian12}"; do
   failed=$?
   set -e
   if [ $failed = 0 ]; then
-    finish "$name" "$(root "$name")" "$from"
+    finish "$name" "$(root_image "$name")" "$from"
   else
     docker image rm "$(image "$name")" >/dev/null 2>&1 || true # never test on an outdated one
     echo "skipped $name: ${why:-${pull[$name]} cannot be pulled}"
