@@ -32,6 +32,7 @@ p.note { color: var(--note); }
 input[type=search] { font: inherit; padding: .4rem .6rem; width: 20rem; max-width: 100%; border: 1px solid var(--line); border-radius: .4rem;
   background: var(--paper); color: var(--ink); }
 .scroll { overflow-x: auto; }
+@media (min-width: 60rem) { .scroll { overflow: visible; } }  /* what scrolls by itself holds the heading fast */
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .35rem .5rem; border-bottom: 1px solid var(--line); vertical-align: top; white-space: nowrap; }
 th { background: var(--head); position: sticky; top: 0; }
