@@ -355,6 +355,7 @@ class Client:
         except ApiError:
             analyzer = {}
         names = self._sflow_rt_names(left) if agents else {}
+        counter_ages = self._sflow_rt_counter_ages(left) if agents else {}
         rows = []
         for key, item in agents.items():
             address = canonical_address(key)
@@ -370,6 +371,7 @@ class Client:
                     server=self.url,
                     first_seen=_seconds(item.get("firstSeen")),
                     age=_seconds(item.get("lastSeen")),
+                    counter_age=counter_ages.get(address),
                     uptime=_seconds(item.get("uptime")),
                     datagrams=_count(item.get("sFlowDatagramsReceived")),
                     lost=_count(item.get("sFlowDatagramsLost")),
@@ -393,18 +395,29 @@ class Client:
         }
         return server, rows
 
-    def _sflow_rt_names(self, left: Callable[..., Any]) -> Dict[Optional[str], Optional[str]]:
-        """Agent address -> host name, where the agent says one; without it the proof still works."""
+    def _sflow_rt_dump(self, metric: str, left: Callable[..., Any]) -> List[Dict[str, Any]]:
+        """What the hosts themselves say of a metric, no guests of theirs (data source 3.N); nothing when there is no answer.
+
+        The proof works without: names and the ages of counters are more than it needs.
+        """
         try:
-            dump = self.get_json("/dump/ALL/host_name/json", left(), list)
+            dump = self.get_json(f"/dump/ALL/{metric}/json", left(), list)
         except ApiError:
-            return {}
-        return {
-            canonical_address(item.get("agent")): _text(item.get("metricValue"))
-            for item in dump
-            # A guest of the host has a name too, as data source 3.N.
-            if isinstance(item, dict) and not str(item.get("dataSource")).startswith("3.")
-        }
+            return []
+        return [item for item in dump if isinstance(item, dict) and not str(item.get("dataSource")).startswith("3.")]
+
+    def _sflow_rt_names(self, left: Callable[..., Any]) -> Dict[Optional[str], Optional[str]]:
+        """Agent address -> host name, where the agent says one."""
+        return {canonical_address(item.get("agent")): _text(item.get("metricValue")) for item in self._sflow_rt_dump("host_name", left)}
+
+    def _sflow_rt_counter_ages(self, left: Callable[..., Any]) -> Dict[Optional[str], float]:
+        """Agent address -> seconds since its host counters came, of which every hsflowd sends the load."""
+        ages: Dict[Optional[str], float] = {}
+        for item in self._sflow_rt_dump("load_one", left):
+            agent, age = canonical_address(item.get("agent")), _seconds(item.get("lastUpdate"))
+            if age is not None:
+                ages[agent] = min(age, ages.get(agent, age))
+        return ages
 
 
 # -- values of an answer: a server may be wrong, old or hostile -------------------------------------------------------

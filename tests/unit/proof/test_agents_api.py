@@ -103,6 +103,17 @@ def test_sflow_rt_is_recognised_and_read():
     assert health["version"] == "3.0-1536" and health["agents"] == 2
 
 
+def test_sflow_rt_tells_how_old_the_counters_of_a_host_are():
+    answers = sflow_rt({"192.0.2.1": {}, "192.0.2.2": {}, "192.0.2.3": {}})
+    answers["/dump/ALL/load_one/json"] = [
+        {"agent": "192.0.2.1", "dataSource": "2.1", "metricName": "load_one", "metricValue": 0.1, "lastUpdate": 61000},
+        {"agent": "192.0.2.1", "dataSource": "3.1", "metricName": "load_one", "metricValue": 0.1, "lastUpdate": 5},
+        {"agent": "192.0.2.2", "dataSource": "2.1", "metricName": "load_one", "metricValue": 0.1, "lastUpdate": "soon"},
+    ]
+    _client, _server, _health, rows = observe(answers)
+    assert {row.agent: row.counter_age for row in rows} == {"192.0.2.1": 61.0, "192.0.2.2": None, "192.0.2.3": None}
+
+
 def test_guests_and_applications_are_not_the_host():
     row = fleet_row("192.0.2.1")
     row["data_sources"].append({"data_source": "3.80", "name": "http", "sampling_rate": 1, "polling_interval_s": 5.0})
