@@ -1087,6 +1087,9 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
     address = source["url"] or (base if source["kind"] in ("upstream", "mirror") else "")
     if address and not re.fullmatch(r"(https?|ftp|file)://\S+", address):
         problems.append("the address of the package is %r, not a URL" % _masked(address))
+    if re.match(r"ftp://[^/?#:]*:[^/?#]*@", address):
+        problems.append("%s is %r with a password, which Ansible would show in what a run says; expected https://, or ftp:// without one"
+                        % ("hsflowd_deb_url" if source["kind"] == "url" else "hsflowd_release_url", _masked(address)))
     if isinstance(sums, dict):
         source["sha256"] = sums.get(source["asset"]) or None
     elif sums:

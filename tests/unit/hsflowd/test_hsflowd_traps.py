@@ -485,6 +485,13 @@ def test_a_password_is_in_no_problem(url):
     assert problems and "s3cret" not in repr(problems)
 
 
+def test_a_password_that_ansible_would_show_is_refused():
+    for variable, url in (("hsflowd_deb_url", "ftp://u:s3c@ret@h/" + ASSET), ("hsflowd_release_url", "ftp://u:s3c@ret@h")):
+        problem, = source({variable: url, "hsflowd_version": "2.0.53-1"})["problems"]
+        assert problem.startswith(variable + " is 'ftp://***@h/") and "expected https://" in problem and "ret" not in problem
+    assert source({"hsflowd_deb_url": "ftp://u@h/" + ASSET, "hsflowd_version": "2.0.53-1"})["problems"] == []
+
+
 @pytest.mark.parametrize(
     "url, more, version",
     [
