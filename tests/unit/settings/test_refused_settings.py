@@ -118,13 +118,12 @@ ALL_CASES = {**CASES, **COLLECTOR_CASES, **AGENT_CASES}
 def messages(tmp_path):
     """What Ansible says of each host."""
     playbook = shutil.which("ansible-playbook") or os.path.join(os.path.dirname(sys.executable), "ansible-playbook")
-    directory = tmp_path
     hosts = {
         name: dict({"sflow_rt_accept_license": True, "ansible_connection": "local", "ansible_python_interpreter": sys.executable}, **settings)
         for name, settings in {**{name: case[0] for name, case in ALL_CASES.items()}, **FINE}.items()
     }
     # Only YAML has names that are no texts.
-    (directory / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
     # In one play, because Ansible ends when all hosts of a play have failed.
     tasks = [
         {"ansible.builtin.import_role": {"name": "netviz.sflow.sflow_rt", "tasks_from": "settings"},
@@ -137,9 +136,9 @@ def messages(tmp_path):
          "when": "__hsflowd_info.refused | default([]) | length > 0"},
     ]  # fmt: skip
     play = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
-    (directory / "play.json").write_text(json.dumps(play))
+    (tmp_path / "play.json").write_text(json.dumps(play))
     run = subprocess.run(
-        [playbook, "-i", str(directory / "hosts.yml"), str(directory / "play.json"), "--forks", "2"],
+        [playbook, "-i", str(tmp_path / "hosts.yml"), str(tmp_path / "play.json"), "--forks", "2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=dict(os.environ, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json", ANSIBLE_INJECT_FACT_VARS="false"),
