@@ -1088,8 +1088,9 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
     if address and not re.fullmatch(r"(https?|ftp|file)://\S+", address):
         problems.append("the address of the package is %r, not a URL" % _masked(address))
     if re.match(r"ftp://[^/?#:]*:[^/?#]*@", address):
+        name = "hsflowd_deb_url" if source["kind"] == "url" else "hsflowd_release_url"
         problems.append("%s is %r with a password, which Ansible would show in what a run says; expected https://, or ftp:// without one"
-                        % ("hsflowd_deb_url" if source["kind"] == "url" else "hsflowd_release_url", _masked(address)))
+                        % (name, _masked(str(variables[name]))))
     if isinstance(sums, dict):
         source["sha256"] = sums.get(source["asset"]) or None
     elif sums:
