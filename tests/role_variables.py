@@ -124,7 +124,7 @@ def main() -> int:
         tables += found + "\n"
         whole.append(f"## {title}\n\nFor the playbooks: [{page}]({page}).\n\n{found}\n")
     pages[ROOT / "docs/variables.md"] = "\n".join(whole)
-    readers = [*sorted((ROOT / "playbooks").rglob("*.yml")), ROOT / "plugins/filter/sflow_rollout.py"]
+    readers = [*sorted((ROOT / "playbooks").rglob("*.yml")), ROOT / "plugins/filter/sflow_rollout.py", ROOT / "plugins/plugin_utils/_bundle.py"]
     playbooks = "\n".join(path.read_text() for path in readers)
     faults += unexplained(playbooks, tables)
     for path, text in pages.items():

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import uuid
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ansible.errors import AnsibleFilterError
-from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd
+from ansible.utils.display import Display
 from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_grammar import LIBRARY_PACKAGES, MODULE_LIBRARIES
+from ansible_collections.netviz.sflow.plugins.plugin_utils import _bundle, _settings
 
 # What the roles install from the distribution, beside the libraries of hsflowd's modules, and what for.
 DISTRIBUTION_PACKAGES = {
@@ -28,55 +28,11 @@ DISTRIBUTION_PACKAGES = {
 UPSTREAM = "https://github.com/sflow/host-sflow"
 
 
-def sflow_bundle_packages(
-    platforms: list[str],
-    architectures: list[str],
-    version: str = "auto",
-    release_url: str = _hsflowd.RELEASE_URL,
-    sums: dict[str, str] | None = None,
-) -> list[dict[str, Any]]:
-    """The packages of hsflowd for these: [{platform, architecture, version, asset, url, sha256, file}]."""
-    found: list[dict[str, Any]] = []
-    problems: list[str] = []
-    for platform in _listed(platforms):
-        for architecture in _listed(architectures):
-            source, release, wrong = _hsflowd.package_source(
-                {"hsflowd_version": version, "hsflowd_release_url": release_url, "hsflowd_deb_sha256": sums or {}},
-                {"platform": str(platform), "architecture": str(architecture)},
-                None,
-            )
-            problems += [_of_the_bundle(sentence) for sentence in wrong]
-            if source["url"]:
-                found.append(
-                    {
-                        "platform": str(platform),
-                        "architecture": str(architecture),
-                        "version": release,
-                        "asset": source["asset"],
-                        "url": source["url"],
-                        "sha256": source["sha256"] or "",
-                        "file": f"packages/v{release}/{source['asset']}",
-                    }
-                )
-    if sums and not problems:
-        assets = {one["asset"] for one in found}
-        problems += [f"sflow_bundle_sha256 has no sum for {name}; add it, or the name without a sum for no check" for name in assets - set(sums)]
-        problems += [f"sflow_bundle_sha256 has a sum for {name}, which does not come into the bundle" for name in set(sums) - assets]
-        problems.sort()
-    if problems:
-        raise AnsibleFilterError("; ".join(dict.fromkeys(problems)))
-    return found
-
-
-def _listed(value: Any) -> list[str]:
-    """A list, also as `-e name=one,other` gives it."""
-    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
-
-
-def _of_the_bundle(sentence: str) -> str:
-    """What the role says of its variables, with those of the bundle, which has no others for a package."""
-    sentence = re.sub(r"(\. Otherwise|;) give the package by .*|\. Change hsflowd_version, or give .*", "", sentence)
-    return re.sub("hsflowd_(version|release_url)", r"sflow_bundle_\1", sentence).replace("hsflowd_deb_sha256", "sflow_bundle_sha256")
+def sflow_bundle_plan(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """What the variables of a host, here localhost, ask for, and what is wrong with them."""
+    for sentence in _settings.misspelt(variables, (_bundle.PREFIX,), _bundle.DEFAULTS):
+        Display().warning(sentence)
+    return _bundle.plan(variables)
 
 
 def sflow_bundle_digests(directory: str, without: tuple[str, ...] = ()) -> dict[str, str]:
@@ -221,7 +177,7 @@ def _from_distribution(platforms: list[str]) -> list[dict[str, Any]]:
 class FilterModule:
     def filters(self) -> dict[str, Any]:
         return {
-            "sflow_bundle_packages": sflow_bundle_packages,
+            "sflow_bundle_plan": sflow_bundle_plan,
             "sflow_bundle_digests": sflow_bundle_digests,
             "sflow_bundle_bom": sflow_bundle_bom,
         }

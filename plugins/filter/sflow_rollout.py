@@ -50,8 +50,11 @@ def sflow_rollout(hostvars: Mapping[str, Any], agents: Iterable[str]) -> dict[st
     first: Mapping[str, Any] = next(iter(_proof.variables_of(hostvars, agents).values()), {})
     for sentence in _settings.misspelt(first, _rollout.PREFIXES, _rollout.NAMES):
         Display().warning(sentence)
-    value = first.get("sflow_rollout_batches")
-    return {"problems": _rollout.problems(first), "batches": _rollout.batches(_rollout.BATCHES if value is None else value)}
+    sizes = first.get("sflow_rollout_batches")
+    return {
+        "problems": _settings.refused(_rollout.RULES, first, _rollout.SECRETS),
+        "batches": _settings.listed(_rollout.BATCHES if sizes is None else sizes),
+    }
 
 
 class FilterModule:

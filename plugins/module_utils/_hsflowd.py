@@ -1123,11 +1123,8 @@ def _summed(plan: "_Plan", source: Dict[str, Any]) -> None:
 
 
 def _system(host: Dict[str, str]) -> str:
-    return "%s %s (%s)" % (
-        host.get("distribution") or "this system",
-        host.get("distribution_version") or "",
-        host.get("platform"),
-    )
+    name = "%s %s" % (host.get("distribution") or "this system", host.get("distribution_version") or "")
+    return "%s (%s)" % (name.strip(), host.get("platform"))
 
 
 def _published(problems: List[Any], host: Dict[Any, Any], platform: Any, architecture: Any) -> None:

@@ -5,24 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.netviz.sflow.plugins.module_utils._agents_api import ApiError, base_url
-from ansible_collections.netviz.sflow.plugins.plugin_utils._settings import is_switch
+from ansible_collections.netviz.sflow.plugins.plugin_utils._settings import Rule, is_switch, listed
 
 BATCHES = [1, "10%", "100%"]
-
-
-def batches(value: Any) -> list[str]:
-    """The sizes of the batches as a list; what `-e name=value` gives is a text: 1,10%,100% or [1, "10%", "100%"]."""
-    if isinstance(value, str):
-        value = re.sub(r"[\[\]\"'\s]", "", value).split(",")
-    return [str(size) for size in (value if isinstance(value, (list, tuple)) else [value])]
-
-
 WEEK = 7 * 86400  # no time of a proof is as long as that
 
 
@@ -34,7 +23,7 @@ def _is_number(value: Any, least: float = 0, most: float = WEEK - 1) -> bool:
 
 
 def _are_batches(value: Any) -> bool:
-    sizes = batches(value)
+    sizes = listed(value)
     return bool(sizes) and all(re.fullmatch(r"[1-9][0-9]*|(100|[1-9]?[0-9])%", size) for size in sizes)
 
 
@@ -54,8 +43,7 @@ def _is_token(value: Any) -> bool:
     return bool(re.fullmatch(r"[!-~]*", str(value).strip()))
 
 
-#: name: (what is right, what is accepted)
-RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+RULES: dict[str, Rule] = {
     "sflow_rollout_batches": (_are_batches, 'a list of numbers of hosts, at least 1, and percentages, such as [1, "10%", "100%"]'),
     "sflow_rollout_max_failures": (lambda value: bool(re.fullmatch("[0-9]+", str(value))), "a whole number of hosts"),
     "sflow_rollout_rollback": (is_switch, "true or false"),
@@ -72,14 +60,3 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 NAMES = (*RULES, "sflow_proof_host", "sflow_report_path")
 PREFIXES = ("sflow_rollout_", "sflow_proof_", "sflow_report_")
 SECRETS = ("sflow_proof_token",)
-
-
-def problems(variables: Mapping[str, Any]) -> list[str]:
-    """A sentence per variable that is not what it can be."""
-    found = []
-    for name, (is_right, accepted) in RULES.items():
-        value = variables.get(name)
-        if value is not None and not is_right(value):
-            shown = "(not shown)" if name in SECRETS else re.sub(r"//[^/@]*@", "//***@", json.dumps(value, default=str))
-            found.append(f"{name} is {shown}; expected {accepted}")
-    return found

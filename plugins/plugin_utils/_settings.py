@@ -25,6 +25,8 @@ SWITCHES = ("true", "false", "yes", "no", "on", "off", "1", "0")
 ALIKE = 0.9  # how much a name has to be like another one to be a slip of the pen
 
 Option = Mapping[str, Any]
+#: what is right, and what is accepted
+Rule = tuple[Callable[[Any], bool], str]
 
 
 class Refused(Exception):
@@ -50,6 +52,13 @@ def is_switch(value: Any) -> bool:
     return str(value).strip().lower() in SWITCHES
 
 
+def listed(value: Any) -> list[str]:
+    """The texts of a list; what `-e name=value` gives is a text itself: one,other or ["one", "other"]."""
+    if isinstance(value, str):
+        value = re.sub(r"[\[\]\"'\s]", "", value).split(",")
+    return [str(one) for one in (value if isinstance(value, (list, tuple)) else [value])]
+
+
 def _is_whole(value: Any) -> bool:
     return not isinstance(value, bool) and re.fullmatch(r"-?[0-9]+", str(value), re.ASCII) is not None
 
@@ -64,7 +73,7 @@ def _is_text(value: Any, secret: bool) -> bool:
 
 
 #: type: (what is right, what is accepted)
-KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+KINDS: dict[str, Rule] = {
     "bool": (is_switch, "true or false"),
     "int": (_is_whole, "a whole number"),
     "float": (_is_number, "a number"),
@@ -116,6 +125,17 @@ def problems(
             shown = "(not shown)" if option.get("no_log") else json.dumps(value, ensure_ascii=False, default=str)
             shown = shown if len(shown) <= 120 else shown[:117] + "..."
             found.append(f"{name} is {shown}; expected {_accepted(option, bounds)}")
+    return found
+
+
+def refused(rules: Mapping[str, Rule], variables: Mapping[str, Any], secrets: tuple[str, ...] = ()) -> list[str]:
+    """A sentence for each variable of a playbook, which no role has, that is given and not what it can be."""
+    found = []
+    for name, (is_right, accepted) in rules.items():
+        value = variables.get(name)
+        if value is not None and not is_right(value):
+            shown = "(not shown)" if name in secrets else re.sub(r'//[^\s"]*@', "//***@", json.dumps(value, default=str))
+            found.append(f"{name} is {shown}; expected {accepted}")
     return found
 
 
