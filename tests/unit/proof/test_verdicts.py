@@ -37,7 +37,7 @@ CASES = [
     ("silent", "has arrived", {}, None),
     ("silent", "not running on it (inactive/dead). Its last datagram came 3 s ago",
      {"daemon": "stopped", "daemon_detail": "inactive/dead", "running_seconds": None}, {}),
-    ("silent", "not running on it", {"daemon": "stopped"}, None),
+    ("silent", "hsflowd is not running on it.", {"daemon": "stopped"}, None),
     ("silent", "failed on it (result exit-code)", {"daemon": "failed", "daemon_detail": "result exit-code"}, {}),
     ("silent", "not installed", {"daemon": "absent"}, None),
     ("silent", "has no collector", {"collectors": []}, None),
@@ -47,6 +47,8 @@ CASES = [
     ("stale", "does its hsflowd still run", {"daemon": "unknown", "running_seconds": None}, {"age": 51.0}),
     ("stale", "now its hsflowd sends to 192.0.2.99:6343", {"collectors": ["192.0.2.99:6343"]}, {"age": 51.0}),
     ("stale", "at an unknown time", {}, {"age": None}),
+    ("stale", "Seen 119 minutes ago", {}, {"age": 7140.0}),
+    ("stale", "Seen 3 hours ago", {}, {"age": 10800.0}),
     ("restarting", "was started 2 s ago; the last datagram is from before", {"running_seconds": 2.0}, {}),
     ("restarting", "keeps starting hsflowd again", {"daemon": "starting"}, {}),
     ("restarting", "4 times again", {"crashes": 4, "running_seconds": 10.0}, {}),
@@ -66,6 +68,7 @@ CASES = [
      {}, {"data_sources": [{"name": "eth0", "sampling_rate": None, "polling": 30.0, "flow_age": None}]}),
     ("reporting", "", {"sampling": [100, 10000]}, {"data_sources": [{"name": "eth0", "sampling_rate": 10000, "polling": 20.4, "flow_age": 4.0}]}),
     ("losing", "10 of 110 datagrams since it was first seen are lost (9.1 %, allowed are 1 %)", {}, {"lost": 10}),
+    ("losing", "5 of 105 datagrams since", {}, {"lost": 5}),
     ("losing", "10 of 60 datagrams of the last 7 minutes are lost (16.7 %", {}, {"recent": (420.0, 50, 10)}),
     ("reporting", "", {}, {"lost": 1000, "recent": (420.0, 50, 4)}),  # it lost them long ago
     ("reporting", "", {}, {"lost": 1000, "recent": (420.0, 0, 0)}),
@@ -125,6 +128,9 @@ def test_where_the_host_cannot_say_since_when_it_runs_the_agent_does():
     assert one(host(**unknown), [row(uptime=500.0, data_sources=quiet())]).word == "reporting"
     assert one(host(**unknown), [row(uptime=5000.0, data_sources=quiet())]).word == "wrong_rate"
     assert one(host(**unknown), [row(uptime=None, data_sources=quiet())]).word == "wrong_rate"
+    seldom = [{"name": "eth0", "sampling_rate": 400, "polling": 60.0, "flow_age": 4.0}]
+    assert one(host(**unknown), [row(uptime=36.0, data_sources=seldom)]).word == "reporting"  # the interval may span the start
+    assert one(host(**unknown), [row(uptime=None, data_sources=seldom)]).word == "wrong_rate"
 
 
 def test_max_age_follows_polling_unless_given():
@@ -136,12 +142,15 @@ def test_max_age_follows_polling_unless_given():
 def test_flows_on_request():
     assert one(host(), [row(flow_samples=0)], require=["flows"]).word == "no_flows"
     assert one(host(running_seconds=2.0), [row(age=1.0, flow_age=30.0)], require=["flows"]).word == "no_flows"
+    for sampling, rate in (([400], "400"), ([100, 400], "100/400"), ([], "N")):
+        assert f"no packet sample for 50 s: too little traffic for 1 in {rate}, or" in one(host(sampling=sampling), [row(flow_samples=0)], require=["flows"]).reason
     assert one(host(), [row(counter_samples=0)], require=["flows"]).word == "reporting"
 
 
 def test_sampling_switched_off_needs_no_library():
     missing = {"missing_libraries": {"pcap": ["libpcap.so.0.8"]}}
     assert one(host(sampling=[0], **missing), [row(data_sources=[])]).word == "reporting"
+    assert "mod_pcap finds no" in one(host(sampling=[0], **missing), [row(data_sources=[])], require=["flows"]).reason
     assert one(host(sampling=[], **missing), [row(data_sources=[])]).word == "no_flows"  # its rates follow the speed of each interface
 
 
@@ -199,7 +208,8 @@ def test_a_host_name_may_be_that_of_another_host(name, daemon, sources, word):
 
 
 def test_two_hosts_that_expect_one_address():
-    verdicts = judge([host("web1"), host("web2"), host("web3", address="192.0.2.3")], [row(), row("192.0.2.3", host_name="web3")])
+    seen = [row(sources=["192.0.2.1", "198.51.100.1"]), row("192.0.2.3", host_name="web3")]
+    verdicts = judge([host("web1"), host("web2"), host("web3", address="192.0.2.3")], seen)
     assert [x.word for x in verdicts] == ["shared_address", "shared_address", "reporting"]
     assert "also the agent address of web2" in verdicts[0].reason
 
@@ -275,6 +285,11 @@ def test_a_host_about_which_nothing_is_known_is_found_by_a_name_that_is_its_own(
     assert judge(unseen, [row("10.0.0.7", host_name=sent)], others=[v.Expected(other) for other in others])[0].word == word
 
 
+def test_a_host_without_an_agent_address_is_found_by_any_of_its_addresses():
+    for seen in ("10.0.0.1", "10.0.0.2"):
+        assert one(host(address=None, other_addresses=["10.0.0.1", "10.0.0.2"]), [row(seen, host_name=None)]).word == "reporting"
+
+
 def test_the_freshest_of_several_servers_counts():
     verdict = one(host(), [row(age=500.0, server="http://a"), row(age=2.0, server="http://b")])
     assert verdict.word == "reporting" and verdict.as_dict()["server"] == "http://b"
@@ -286,6 +301,13 @@ def test_sub_agents_of_one_host_are_one():
     verdict = one(host(), [row(age=60.0, sub_agent=100000, datagrams=7, recent=(300.0, 0, 4)), counters], require=["counters", "flows"])
     assert verdict.word == "reporting" and verdict.as_dict()["datagrams"] == 107
     assert (verdict.as_dict()["loss_seconds"], verdict.as_dict()["loss_percent"]) == (400.0, 9.09)
+
+
+def test_the_latest_sample_of_any_sub_agent_counts():
+    rows = [row(age=1.0, sub_agent=1, counter_age=None, flow_age=30.0), row(age=2.0, sub_agent=2, counter_age=4.0, flow_age=3.0)]
+    for rows[0].recent, rows[1].recent in ((None, (400.0, 40, 0)), ((400.0, 40, 0), None), (None, None)):
+        verdict = one(host(), list(rows), require=["counters", "flows"], max_age=10)
+        assert verdict.word == "reporting", verdict.reason
 
 
 def unexpected(*rows, **settings):
