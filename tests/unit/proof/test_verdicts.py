@@ -60,6 +60,10 @@ CASES = [
      {"missing_libraries": {"nflog": ["libnfnetlink.so.0"]}}, {"flow_age": 4.0}),
     ("no_flows", "Counters arrive, packet samples cannot: mod_pcap finds no libpcap.so.0.8",
      {"missing_libraries": {"pcap": ["libpcap.so.0.8"]}}, {"flow_samples": 0, "flow_age": None}),
+    ("no_flows", "Counters arrive, packet samples cannot",
+     {"missing_libraries": {"pcap": ["libpcap.so.0.8"]}}, {"flow_age": 51.0}),
+    ("no_flows", "Counters arrive, packet samples cannot",
+     {"missing_libraries": {"pcap": ["libpcap.so.0.8"]}}, {"flow_age": None}),
     ("no_flows", "no interface matches", {"no_tap": "no interface matches pcap { speed=1- }"}, {"flow_samples": 0}),
     ("reporting", "", {}, {"flow_samples": 0, "flow_age": None}),
     ("wrong_rate", "eth0 samples 1 in 10000, configured is 1 in 400",
@@ -175,9 +179,43 @@ def test_names_and_spellings_of_collectors(monkeypatch):
     assert "sends to" not in one(host(collectors=["192.0.2.99:6343"]), [], collector_addresses=["nowhere.example.net:6343"]).reason
 
 
-def test_the_version_of_the_package_is_handed_on():
-    assert one(host(hsflowd_version="2.0.53-1"), [row()]).as_dict()["hsflowd_version"] == "2.0.53-1"
-    assert one(host(), []).as_dict()["hsflowd_version"] is None
+def test_the_figures_that_are_handed_on():
+    assert one(host(hsflowd_version="2.0.53-1"), [row(lost=3, recent=(420.0, 57, 3))]).as_dict() == {
+        "name": "web1", "address": "192.0.2.1", "verdict": "reporting", "reason": "", "next_command": "", "hsflowd_version": "2.0.53-1",
+        "seen_as": "192.0.2.1", "host_name": "web1", "age_seconds": 3.0, "datagrams": 100, "lost": 3, "loss_percent": 5.0, "loss_seconds": 420.0,
+        "flow_samples": 5, "counter_samples": 50, "sampling": [400], "polling_seconds": 20.0, "sources": ["192.0.2.1"], "server": "http://c",
+    }
+    unseen = one(host(), []).as_dict()
+    assert {name for name, value in unseen.items() if value not in (None, [])} == {"name", "address", "verdict", "reason", "next_command"}
+
+
+@pytest.mark.parametrize("host_values, row_values, final", [
+    ({"daemon": "absent"}, {}, True),
+    ({"daemon": "stopped"}, {}, True),
+    ({"daemon": "failed"}, {}, True),
+    ({"daemon": "starting"}, {}, True),
+    ({"collectors": []}, None, True),
+    ({}, None, False),
+    ({"collectors": ["192.0.2.99:6343"]}, None, False),
+    ({}, {"age": 51.0}, False),
+    ({"running_seconds": 2.0}, {}, False),
+    ({}, {"counter_samples": 0}, False),
+    ({"missing_libraries": {"pcap": ["libpcap.so.0.8"]}}, {}, True),
+    ({"no_tap": "none"}, {"flow_samples": 0}, True),
+    ({"sampling": [100]}, {}, False),
+    ({"polling": 60}, {}, False),
+    ({}, {"lost": 10}, True),
+    ({}, {"shared": True}, False),
+    ({"address": "192.0.2.9", "other_addresses": ["192.0.2.1"]}, {}, False),
+])
+def test_which_verdicts_a_wait_may_change(host_values, row_values, final):
+    verdict = one(host(**host_values), [] if row_values is None else [row(**row_values)], collector_addresses=["192.0.2.2:6343"])
+    assert (verdict.word != "reporting", verdict.final) == (True, final), verdict.word
+
+
+@pytest.mark.parametrize("observed, word", [(13.9, "wrong_rate"), (14.0, "reporting"), (26.0, "reporting"), (26.1, "wrong_rate"), (None, "reporting")])
+def test_a_polling_interval_may_be_a_quarter_and_a_second_off(observed, word):
+    assert one(host(), [row(data_sources=[{"name": "eth0", "sampling_rate": 400, "polling": observed, "flow_age": 4.0}])]).word == word
 
 
 def test_wrong_source_by_a_second_address_by_source_and_by_name():
@@ -189,6 +227,11 @@ def test_wrong_source_by_a_second_address_by_source_and_by_name():
         verdict = one(expected, [seen])
         assert verdict.word == "wrong_source"
         assert f"reports as {seen.agent}, expected was 192.0.2.1" in verdict.reason
+
+
+def test_a_host_that_is_to_have_an_address_of_its_own():
+    verdict = one(host(address=None, other_addresses=["10.0.0.1"]), [row("172.17.0.1", host_name=None, sources=["10.0.0.1"])])
+    assert (verdict.word, "expected was an address of its own." in verdict.reason) == ("wrong_source", True), verdict.reason
 
 
 def test_a_nat_gateway_as_source_names_nobody():
@@ -410,6 +453,9 @@ def test_one_of_two_collectors_is_away(clock):
     clients = [Script(clock, [(0, [row()])]), Script(clock, [(0, api.ApiError("B is away."))])]
     result = v.prove(clients, expected, v.Settings(), 5, clock=clock)
     assert [x.word for x in result["verdicts"]] == ["reporting", "unknown"]
+    # What the host says of its daemon needs no collector.
+    stopped = [host(), host("web2", address="192.0.2.2", daemon="stopped")]
+    assert [x.word for x in v.prove(clients, stopped, v.Settings(), 5, clock=clock)["verdicts"]] == ["reporting", "silent"]
 
 
 def test_several_collectors_are_asked_at_the_same_time(clock):
@@ -506,6 +552,17 @@ def test_what_is_known_of_the_interfaces_and_of_the_rate():
     fine = dict(INFO, modules={"available": ["pcap"], "mapped": ["pcap"]})
     assert v.expectation("web1", fine, no_tap="no eth7")["no_tap"] == "no eth7"
     assert v.expectation("web1", fine, sampling=[0])["no_tap"].startswith("sampling is switched off")
+    for rates in ([], [0, 400]):  # by the speed of each interface; of two taps one
+        assert "no_tap" not in v.expectation("web1", fine, sampling=rates)
+
+
+def test_what_systemd_says_of_a_daemon_that_failed():
+    def found(**unit):
+        return v.expectation("web1", dict(INFO, unit={"active_state": "failed", "sub_state": "failed", **unit}))
+
+    assert found(result="exit-code", n_restarts="3")["daemon_detail"] == "result exit-code"
+    assert found()["daemon_detail"] == "failed/failed"
+    assert [found(n_restarts=number)["crashes"] for number in ("3", 0, None, "")] == [3, 0, 0, 0]
 
 
 @pytest.mark.parametrize("unit, daemon", [
