@@ -1000,13 +1000,25 @@ def _fill(template: str, platform: Optional[str], version: Optional[str], archit
     return text
 
 
+URL = r"file://\S+|(https?|ftp)://([^/?#\s]*@)?(\[[^]/\s]+\]|[^][/?#@:\s]+)(:[0-9]+)?([/?#]\S*)?"
+
+
 def _without_login(url: str) -> str:
     """An address without the user and the password in it, which get_url takes apart from it; of ftp it does not."""
     return re.sub(r"^(https?://)[^/?#]*@", r"\1", url)
 
 
 def _masked(url: str) -> str:
-    return re.sub(r"(^|//)[^/?#\s]*@", r"\1***@", url)
+    return re.sub(r"^(\w+://)?\S*@", r"\1***@", url)  # a password may be written wrongly, with a / in it
+
+
+def _unusable(address: str) -> Optional[str]:
+    """What is wrong with the address of a package, to go on with after its value."""
+    if not re.fullmatch(URL, address):
+        return ", not a URL" + ("; a / in a password is written %2F" if "@" in address else "")
+    if re.match(r"ftp://[^/?#:]*:[^/?#]*@", address):
+        return " with a password, which Ansible would show in what a run says; expected https://, or ftp:// without one"
+    return None
 
 
 def _default_version(platform: Any) -> Optional[str]:
@@ -1067,7 +1079,7 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
         else:
             version = version or asset_version(_fill(name, platform or "any", None, architecture or "any"))
             if version is None:
-                problems.append("hsflowd_deb_url: the name of %s has no version; give hsflowd_version" % _masked(name))
+                problems.append("hsflowd_deb_url: the name of %s has no version; give hsflowd_version" % _masked(template).partition("?")[0])
         source["url"] = _fill(template, platform, version, architecture)
         source["asset"] = source["url"].partition("?")[0].rsplit("/", 1)[-1]
     elif host is not None:
@@ -1085,12 +1097,11 @@ def package_source(variables: Dict[str, Any], host: Optional[Dict[Any, Any]],
             source["asset"] = "hsflowd-%s_%s_%s.deb" % (platform, version, spelled)
             source["url"] = "%s/v%s/%s" % (base, version, source["asset"])
     address = source["url"] or (base if source["kind"] in ("upstream", "mirror") else "")
-    if address and not re.fullmatch(r"(https?|ftp|file)://\S+", address):
-        problems.append("the address of the package is %r, not a URL" % _masked(address))
-    if re.match(r"ftp://[^/?#:]*:[^/?#]*@", address):
+    why = _unusable(address) if address else None
+    if why:
         name = "hsflowd_deb_url" if source["kind"] == "url" else "hsflowd_release_url"
-        problems.append("%s is %r with a password, which Ansible would show in what a run says; expected https://, or ftp:// without one"
-                        % (name, _masked(str(variables[name]))))
+        problems.append("%s is %r%s" % (name, _masked(str(variables[name])), why))
+        source["url"] = source["asset"] = None  # with whatever a password in it was taken for
     if isinstance(sums, dict):
         source["sha256"] = sums.get(source["asset"]) or None
     elif sums:

@@ -333,7 +333,7 @@ def download(module: Any) -> Any:
     raise engine.Failed(
         "%s. Set hsflowd_release_url to a mirror, hsflowd_deb_url to the package of "
         "another platform that runs here, hsflowd_deb_file to a file on the controller, or hsflowd_download_on: controller"
-        % re.sub(r"//[^/?#\s]*@", "//***@", failed)
+        % re.sub(r"//\S*@", "//***@", failed)
     )
 
 

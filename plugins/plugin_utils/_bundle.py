@@ -43,7 +43,7 @@ RULES: dict[str, Rule] = {
     "sflow_bundle_path": (_matches(r"[^\0]+"), "the path of a directory"),
     "sflow_bundle_platforms": (_all_match("[a-z]+[0-9]+"), "a list of platforms by upstream's names, such as [ubuntu18, debian12]"),
     "sflow_bundle_architectures": (_all_match("[a-z0-9]+(-[a-z0-9]+)*"), "a list of architectures by dpkg's names, such as [amd64]"),
-    "sflow_bundle_release_url": (_matches(r"(https?|ftp|file)://\S+"), "http://, https://, ftp:// or file://"),
+    "sflow_bundle_release_url": (_matches(_hsflowd.URL), "a URL of http, https, ftp or file, in which a / of a password is written %2F"),
     "sflow_bundle_sha256": (_are_sums, "a mapping of file names to 64 hexadecimal digits, or to nothing for no check"),
     "sflow_bundle_collections": (_all_match(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*"), "a list of collections, such as [netviz.sflow]"),
     # An engine gives no image away by its digest, and knows none of an image that it loaded from an archive.

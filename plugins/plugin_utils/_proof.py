@@ -528,5 +528,5 @@ def _taken_back(back: Any, unproved: str) -> dict[str, Any]:
 def _clean(text: Any) -> str:
     """One line without what may be a secret: a password in a URL, the value of a token."""
     line = " ".join(str(text).split())[:500]
-    line = re.sub(r"://[^/@\s]+@", "://***@", line)
+    line = re.sub(r"://\S+@", "://***@", line)
     return re.sub(r"(?i)\b(token|passw\w*|secret)(\s*[=:]\s*)\S+", r"\1\2***", line)

@@ -479,10 +479,23 @@ def test_a_password_is_not_in_the_plan(variable, given_, url):
     assert "cret" not in repr(plan)
 
 
-@pytest.mark.parametrize("url", ["http://u:s3cret@", "gopher://u:s3cret@h/x_1.deb", "https://u:s3cret@h/x.deb", "ftp://u:s3cret@h/x.deb", "u:s3cret@h"])
+@pytest.mark.parametrize("url", ["http://u:s3cret@", "gopher://u:s3cret@h/x_1.deb", "https://u:s3cret@h/x.deb", "ftp://u:s3cret@h/x.deb", "u:s3cret@h",
+                                 "https://u:x/s3cret@h/x_1.deb", "https://u:s3cret/x@h/x_1.deb", "https://u:s3cret?x@h/x.deb", "https://u:x#s3cret@h/x_1.deb"])
 def test_a_password_is_in_no_problem(url):
-    problems = source({"hsflowd_deb_url": url})["problems"]
-    assert problems and "s3cret" not in repr(problems)
+    for variable in ("hsflowd_deb_url", "hsflowd_release_url"):
+        plan = source({variable: url, "hsflowd_version": "auto" if variable == "hsflowd_deb_url" else "2.0.53-1"})
+        assert plan["problems"] or "deb" in url and variable == "hsflowd_release_url", plan
+        assert "s3cret" not in repr(plan), plan
+
+
+@pytest.mark.parametrize("url, fine", [
+    ("https://mirror", True), ("https://[2001:db8::1]:8443/x", True), ("http://u:p%2Fq@mirror:8080/a@b", True), ("file:///srv/x", True), ("https://u:p@q@h/x", True),
+    ("https://mirror:x/", False), ("https://u:p/q@mirror", False), ("https:///x", False), ("https://[2001:db8::1/x", False), ("mirror", False), ("https://h/a b", False),
+])
+def test_what_is_a_url(url, fine):
+    problems = source({"hsflowd_release_url": url, "hsflowd_version": "2.0.53-1"})["problems"]
+    assert fine == (not problems), problems
+    assert fine or ("a / in a password is written %2F" in problems[0]) == ("@" in url)
 
 
 def test_a_password_that_ansible_would_show_is_refused():

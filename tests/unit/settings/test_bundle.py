@@ -77,7 +77,7 @@ def test_sums(given, taken):
     ({"architectures": ["amd64", "a/b"]}, ['sflow_bundle_architectures is ["amd64", "a/b"]; expected a list of architectures by dpkg\'s names, such as [amd64]']),
     ({"version": "2.x"}, ["sflow_bundle_version is '2.x', not a version such as 2.0.53-1"]),
     ({"version": "2.0.53"}, ["sflow_bundle_version is 2.0.53; upstream's releases end in a number of their own: 2.0.53-1, not 2.0.53"]),
-    ({"release_url": "//me:pa/55@host"}, ['sflow_bundle_release_url is "//***@host"; expected http://, https://, ftp:// or file://']),
+    ({"release_url": "https://me:pa/55@host"}, ['sflow_bundle_release_url is "https://***@host"; expected a URL of http, https, ftp or file, in which a / of a password is written %2F']),
     (
         {"release_url": "ftp://me:pa55@host"},
         ["sflow_bundle_release_url is 'ftp://***@host' with a password, which Ansible would show in what a run says; expected https://, or ftp:// without one"],

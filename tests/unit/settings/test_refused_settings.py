@@ -101,7 +101,7 @@ AGENT_CASES = {
     "agent state": ({"hsflowd_state": "gone"}, 'hsflowd_state is "gone"; expected present or absent'),
     "agent absent": ({"hsflowd_state": "absent", "hsflowd_keep_config": "t"}, 'hsflowd_keep_config is "t"'),
     "agent file": ({"hsflowd_deb_file": "/nope.deb"}, "hsflowd_deb_file: /nope.deb is not there"),
-    "agent mirror": ({"hsflowd_release_url": "mirror.example.net"}, "the address of the package is 'mirror.example.net', not a URL"),
+    "agent mirror": ({"hsflowd_release_url": "mirror.example.net"}, "hsflowd_release_url is 'mirror.example.net', not a URL"),
     "agent speed": ({"hsflowd_sampling_rates": {"1GB": 100}}, "would take this for the name of an application"),
     "agent undefined": ({"hsflowd_environment": "{{ no_such }}"}, "hsflowd_environment cannot be worked out: "),
 }
