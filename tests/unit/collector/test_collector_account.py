@@ -100,6 +100,15 @@ def test_restart_that_passed_the_old_sequence_unseen():
     assert bench.figures()[1] == 0 and bench.figures()[4] == 1
 
 
+def test_loss_after_a_restart_that_ends_where_the_life_before_did():
+    bench = Bench()
+    for sequence in range(1, 101):
+        bench.send(sequence, after=1000)
+    for sequence in [*range(1, 91), 110, 111]:
+        bench.send(sequence, after=1000, uptime=sequence * 1000)
+    assert bench.figures() == (192, 19, 0, 0, 1)
+
+
 def test_wrap_of_uptime_is_not_a_restart():
     bench = Bench()
     bench.send(1, uptime=2 ** 32 - 50)
@@ -135,6 +144,13 @@ def test_samples_of_a_duplicate_do_not_count():
     bench.send(1, [flow()], uptime=1)
     assert bench.row()["flow_samples"] == 1
     assert sum(entry[0] for second in bench.core.traffic.seconds.values() for entry in second.values()) == 400
+
+
+def test_samples_of_a_late_datagram_count():
+    bench = Bench()
+    for sequence in (5, 7, 6, 4):  # one that was given up for lost, and one from before the first
+        bench.send(sequence, [flow(number=sequence)], uptime=sequence)
+    assert bench.figures() == (4, 0, 2, 0, 0) and bench.row()["flow_samples"] == 4
 
 
 KINDS = {"Flow": lambda number: flow(number=number),
@@ -463,6 +479,7 @@ def test_stray_datagrams_are_no_second_host():
         bench.send(number, after=1000)
         if number in (500, 1000, 1500):
             bench.send(number - 400, uptime=(number - 400) * 1000)
+        assert not bench.row()["shared"]
     assert bench.figures()[1:] == (0, 3, 0, 0) and not bench.row()["shared"]
 
 

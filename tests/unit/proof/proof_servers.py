@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import ssl
 import threading
 from contextlib import contextmanager, suppress
 
@@ -36,11 +37,18 @@ def _handler(answers):
 
 
 @contextmanager
-def serving(answers):
-    """An HTTP server on a free port; ``answers`` maps paths (or is a function of the path) to bodies, or functions."""
+def serving(answers, tls=None):
+    """An HTTP server on a free port; ``answers`` maps paths (or is a function of the path) to bodies, or functions.
+
+    tls: the file of a certificate and its key, for HTTPS.
+    """
     server = http.server.HTTPServer(("127.0.0.1", 0), _handler(answers))
     server.paths, server.seen_headers = [], []
-    server.url = f"http://127.0.0.1:{server.server_address[1]}"
+    server.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -1,5 +1,7 @@
 import json
+import shutil
 import socket
+import subprocess
 import time
 
 import pytest
@@ -142,6 +144,47 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token):
 def test_the_end_of_a_line_is_no_part_of_a_token():
     _client, server, _health, _rows = observe({"/fleet/json": fleet([])}, token="secret\n")
     assert server.seen_headers[0]["Authorization"] == "Bearer secret"
+
+
+def certificate(path, name):
+    """A file with a certificate of its own authority for an address or a name, and its key."""
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test", "-addext", f"subjectAltName={name}"]
+    subprocess.run([*made, "-keyout", str(path) + ".key", "-out", str(path)], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with open(str(path) + ".key") as key, open(str(path), "a") as whole:
+        whole.write(key.read())
+    return str(path)
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl on this machine")
+def test_a_certificate_is_checked_unless_that_is_switched_off(tmp_path):
+    mine, other = certificate(tmp_path / "mine", "IP:127.0.0.1"), certificate(tmp_path / "other", "DNS:watch.example.net")
+
+    def ask(served, **options):
+        with serving({"/fleet/json": fleet([fleet_row("192.0.2.1")])}, tls=served) as server:
+            try:
+                return [row.agent for row in api.Client(server.url, token="secret", **options).observe(5)[1]]
+            except api.ApiError as error:
+                assert server.paths == [], "the token went to a server that nobody vouches for"
+                return str(error)
+
+    assert ask(mine, ca_path=mine) == ask(mine, validate_certs=False) == ask(other, validate_certs=False) == ["192.0.2.1"]
+    for served, options in ((mine, {}), (mine, {"ca_path": other}), (other, {"ca_path": other})):
+        assert ask(served, **options).startswith("The TLS connection to https://127.0.0.1:"), (served, options)
+    for file in (tmp_path / "nothing", tmp_path / "mine.key"):
+        with pytest.raises(api.ApiError, match="The file of certificate authorities .* cannot be used: "):
+            api.Client("https://127.0.0.1:1", ca_path=str(file))
+
+
+def test_nobody_who_has_no_token_sends_one():
+    _client, server, _health, _rows = observe({"/fleet/json": fleet([])})
+    assert "Authorization" not in server.seen_headers[0]
+
+
+def test_the_proxy_of_the_environment_is_used_where_that_is_asked_for(monkeypatch):
+    with serving({"http://collector.example.net:8008/fleet/json": fleet([fleet_row("192.0.2.1")])}) as server:
+        monkeypatch.setenv("http_proxy", server.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert len(api.Client("http://collector.example.net:8008", use_proxy=True).observe(5)[1]) == 1
 
 
 def test_the_token_is_sent_and_the_proxy_of_the_environment_is_not_used(monkeypatch):

@@ -246,6 +246,9 @@ CHANGE = {"changed": True, "changes": ["package", "config", "service"]}
      True, True, "rolled back", "could not be proved (no such rate) and was taken back: it is as it was."),
     ({"__hsflowd_change": CHANGE, "__sflow_batch": UNPROVED, "__sflow_end": {"changed": False, "skipped": True, "msg": "x"}},
      True, True, "unproved", "and stays"),
+    ({"__hsflowd_change": {"changed": False, "changes": []}, "__sflow_batch": UNPROVED}, False, True, None, ""),
+    ({"__hsflowd_change": CHANGE, "__sflow_batch": PROVED, "__sflow_end": {"changed": False, "msg": "Read-only file system."}},
+     True, True, "failed", "is proved, and the host could not be told so (Read-only file system); the next run proves it again."),
 ])
 def test_what_the_run_did_to_a_host(variables, due, alive, outcome, words):
     info = {"due": ["hsflowd.conf differs"] if due else []}
@@ -254,6 +257,32 @@ def test_what_the_run_did_to_a_host(variables, due, alive, outcome, words):
     account = _proof.merge([answered({"name": "a"})], outcomes={"a": found})
     assert account["failing"] == (["a"] if outcome in _proof.FAILURES else [])
     assert not account["failing"] or account["reasons"]["a"].startswith(outcome)
+
+
+def test_what_a_host_is_now_is_told_beside_what_was_done_to_it():
+    def told(outcome, **row):
+        return _proof.merge([answered({"name": "a", **row})], outcomes={"a": {"outcome": outcome, "note": "It was."}})["rows"][0]["reason"]
+
+    late = {"verdict": "stale", "reason": "Seen 60 s ago."}
+    assert told("rolled back") == "It was. Now it reports." and told("rolled back", **late) == "It was. Now: Seen 60 s ago."
+    assert told("failed") == "It was." and told("failed", **late) == "It was. Seen 60 s ago."
+
+
+def test_the_worst_is_first_and_nobody_is_called_well_unasked():
+    verdicts = ["stale", "reporting", "silent", "losing"]
+    account = _proof.merge([answered(*({"name": word, "verdict": word} for word in verdicts))], ["left"], {"left": {"outcome": "left out", "note": "x"}})
+    assert [row["name"] for row in account["rows"]] == ["left", "silent", "stale", "losing", "reporting"]
+    assert account["reasons"]["left"] == "left out: x" and account["counts"]["not asked"] == 1
+
+
+def test_the_interval_that_was_asked_for_goes_before_that_of_the_daemon():
+    assert _proof.expected_of("web1", {"hsflowd_polling": 7, "__hsflowd_info": RUNNING})["polling"] == 7
+    assert _proof.expected_of("web1", {"__hsflowd_info": RUNNING})["polling"] == 20
+
+
+def test_which_hosts_are_to_have_the_agent():
+    fleet = {"a": {}, "b": {"hsflowd_state": "absent"}, "c": {"hsflowd_state": "present"}}
+    assert [sflow_hosts(fleet, list(fleet), pick) for pick in ("wanted", "leaving")] == [["a", "c"], ["b"]]
 
 
 def test_a_host_that_could_not_be_observed_fails_a_rollout_and_no_proof():
@@ -288,6 +317,7 @@ def test_which_hosts_a_rollout_goes_on_without(variables, dropped):
 def test_no_secret_reaches_the_report():
     found = _proof.outcome_of("a", {"__sflow_error": "GET https://me:pa55@mirror/x failed, token=abc123 Password: hunter2"}, True)
     assert found["note"] == "GET https://***@mirror/x failed, token=*** Password: ***"
+    assert "p/a" not in _proof.outcome_of("a", {"__sflow_error": "GET https://me:p/a55@mirror/x failed"}, True)["note"]
 
 
 def test_the_version_before_and_after():
@@ -327,6 +357,11 @@ def test_a_collector_that_cannot_be_asked():
     account = _proof.merge([{"item": item, "unreachable": True, "msg": "No route to host\nfoo"}])
     assert account["failing"] == ["a", "b"] and account["counts"] == {"unknown": 2}
     assert account["problems"] == ["The collector could not be asked from watch: No route to host."]
+
+
+def test_a_collector_that_is_asked_from_here_and_does_not_answer():
+    account = _proof.merge([{"item": {"agents": []}, "msg": "Task failed: Timeout."}])
+    assert account["problems"] == ["The collector could not be asked: Timeout."]
 
 
 def test_what_the_host_of_the_collector_says_is_told():
