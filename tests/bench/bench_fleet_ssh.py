@@ -1,7 +1,7 @@
 # Copyright (c) 2026, netviz.sflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The part of bench_fleet.py that needs a Docker engine: real systemd, real ssh, the stand-in agent."""
+"""The part of bench_fleet.py that needs a Docker engine: real systemd, real ssh, and the agent that HSFLOWD_DEB names, else the stand-in."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "agent"))
+
+import packages
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE, NETWORK, GATEWAY = "netviz-sflow/bench:local", "netviz-bench", "10.216.0.1"
@@ -74,6 +78,19 @@ def up(directory: Path, names: list[str]) -> None:
             time.sleep(0.5)
 
 
+def release(directory: Path) -> tuple[str, Path]:
+    """The version of the agent, and its package, laid out below directory as upstream's releases are."""
+    real = packages.from_environment().get("debian12")
+    print(f"agent: {real or f'the stand-in for {VERSION}'}", flush=True)
+    if real:
+        version = packages.release_of(real)
+        (directory / f"v{version}").mkdir(parents=True)
+        return version, Path(shutil.copy(real, directory / f"v{version}" / f"hsflowd-debian12_{version}_amd64.deb"))
+    builder = [sys.executable, str(ROOT / "tests/agent/build.py"), "--version", VERSION, "--platform", "debian12", "--arch", "amd64"]
+    built = subprocess.run([*builder, "--out", str(directory / "v{version}")], check=True, capture_output=True, text=True)
+    return VERSION, Path(built.stdout.split()[-1])
+
+
 class Files(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
@@ -96,10 +113,8 @@ class Bench:
             ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests/bench/callback"), ANSIBLE_CALLBACKS_ENABLED="play_times", PLAY_TIMES=str(self.times)
         )
         address = {name: f"10.216.0.{n}" for n, name in enumerate(names, 11)}
-        builder = [sys.executable, str(ROOT / "tests/agent/build.py"), "--version", VERSION, "--platform", "debian12", "--arch", "amd64"]
         releases = directory / "releases"
-        built = subprocess.run([*builder, "--out", str(releases / "v{version}")], check=True, capture_output=True, text=True)
-        package = Path(built.stdout.split()[-1]).relative_to(releases)
+        version, package = release(releases)
         server = http.server.ThreadingHTTPServer((GATEWAY, 0), functools.partial(Files, directory=str(releases)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         mirror, self.cache = f"http://{GATEWAY}:{server.server_address[1]}", directory / "cache"
@@ -107,10 +122,10 @@ class Bench:
             "ansible_user": "root", "ansible_ssh_private_key_file": str(directory / "key"), "ansible_python_interpreter": "/usr/bin/python3",
             "sflow_proof_max_loss_percent": 100,  # a busy machine loses datagrams, which is not what is measured
             "sflow_proof_timeout_seconds": 300,
-            "hsflowd_version": VERSION, "hsflowd_release_url": mirror, "hsflowd_cache_dir": str(self.cache), "hsflowd_polling": 5,
+            "hsflowd_version": version, "hsflowd_release_url": mirror, "hsflowd_cache_dir": str(self.cache), "hsflowd_polling": 5,
             "sflow_rollout_batches": ["100%"],
             "collector_numpy": False, "collector_address": address[names[-1]],
-            "plain_url": f"{mirror}/{package}", "plain_polling": 5, "plain_collector": address[names[-1]],
+            "plain_url": f"{mirror}/{package.relative_to(releases)}", "plain_polling": 5, "plain_collector": address[names[-1]],
         }  # fmt: skip
         groups = {
             "sflow_agents": {"hosts": {name: {"ansible_host": address[name]} for name in names}},
