@@ -89,6 +89,27 @@ def test_an_agent_that_comes_while_another_goes_is_found_too():
     assert {row.agent for row in rows} == set(agents[:4])
 
 
+def test_a_total_that_nobody_keeps_ends_the_walk():
+    def answers(path):
+        rows = [fleet_row("192.0.2.1")] if "offset=0&" in path else []
+        return fleet(rows, total=9)
+
+    _client, server, _health, rows = observe(answers)
+    assert [row.agent for row in rows] == ["192.0.2.1"] and len(server.paths) == 4  # two walks
+
+
+def test_pages_without_an_end_are_given_up_in_time():
+    now = [0.0]
+
+    def answers(path):
+        now[0] += 1.0
+        return fleet([fleet_row(f"192.0.2.{int(now[0])}")], total=200)
+
+    with serving(answers) as server, pytest.raises(api.ApiError, match="did not hand over all of its agents within 7 s"):
+        api.Client(server.url, clock=lambda: now[0]).observe(7)
+    assert len(server.paths) == 7
+
+
 def test_sub_agents_are_no_repetition():
     _client, server, _health, rows = observe({"/fleet/json": fleet([fleet_row("192.0.2.1"), fleet_row("192.0.2.1", sub_agent=100001)])})
     assert len(rows) == 2 and len(server.paths) == 1
@@ -103,6 +124,22 @@ def test_sflow_rt_is_recognised_and_read():
     assert found["192.0.2.1"].host_name == "web1" and found["192.0.2.1"].age == 0.008
     assert found["2001:db8::9"].lost == 25 and found["2001:db8::9"].age == 61.0
     assert health["version"] == "3.0-1536" and health["agents"] == 2
+
+
+@pytest.mark.parametrize("agents", [{"web1": {}}, {"192.0.2.1": None}])
+def test_an_agent_of_sflow_rt_without_an_address_or_figures_is_told(agents):
+    answers = dict(sflow_rt({}), **{"/agents/json": agents})
+    with serving(answers) as server, pytest.raises(api.ApiError, match="/agents/json lists an agent without an address: '(web1|192.0.2.1)'"):
+        api.Client(server.url).observe(5)
+
+
+def test_what_nobody_can_read_of_an_answer_is_passed_over():
+    answers = sflow_rt({"192.0.2.1": {}}, {"192.0.2.1": "web1"})
+    answers["/dump/ALL/host_name/json"] += [None, 7, "x", {"agent": 5, "metricValue": {}}]
+    _client, _server, _health, rows = observe(answers)
+    assert [row.host_name for row in rows] == ["web1"]
+    _client, _server, _health, rows = observe({"/fleet/json": fleet([fleet_row("192.0.2.1", data_sources=[None, 7, {"name": "eth1"}])])})
+    assert [source["name"] for source in rows[0].data_sources] == ["eth1"]
 
 
 def test_sflow_rt_tells_how_old_the_counters_of_a_host_are():
