@@ -120,7 +120,7 @@ class Machine:
             self.active = not (self.refuse and self.refuse in self.running)
             with open(host.AUTO, "w") as stream:
                 if self.active:
-                    stream.write("rev_start=1\nhostname=h\npolling=20\nsampling=400\ncollector=192.0.2.1\nrev_end=1\n")
+                    stream.write("rev_start=1\nhostname=h\nagentIP=192.0.2.20\npolling=20\nsampling=400\ncollector=192.0.2.1\nrev_end=1\n")
 
     def unit(self):
         return {
@@ -288,6 +288,37 @@ def test_a_virgin_host_is_virgin_again(machine):
     assert tree(machine.root) == {}
 
 
+@pytest.mark.parametrize("enabled, active", [(True, True), (True, False), (False, True), (False, False)])
+def test_the_service_is_as_it_was(machine, enabled, active):
+    work(machine, parameters(machine))
+    machine.enabled, machine.active, machine.refuse = enabled, active, "bad"
+    with pytest.raises(engine.Failed, match="the old configuration is back and the service is %s" % ("active" if active else "failed")):
+        work(machine, parameters(machine, config="bad", drop_ins={"netviz-new.conf": "x"}, enabled=not enabled))
+    assert (machine.enabled, machine.active) == (enabled, active)
+    back = machine.log[max(n for n, line in enumerate(machine.log) if "daemon-reload" in line):]  # systemd reads the old files, before
+    assert back[-1].startswith("systemctl %s " % ("restart" if active else "stop"))
+
+
+def test_a_change_that_could_not_be_proved_goes_back(machine):
+    """On a host that had another configuration, and on one to which the agent is new, as sflow_rollout_new_hosts says."""
+    def unproved(**more):
+        return work(machine, parameters(machine, keep_record=True, **more))
+
+    unproved()
+    assert unproved().go_back("stop") == "the agent is new to this host, so it is stopped and not enabled"
+    assert (machine.package, machine.active, machine.enabled) == ("1", False, False) and host.read(host.CONFIG) == GOOD.encode()
+    assert os.listdir(host.STATE) == ["hsflowd_1.deb"]
+    with pytest.raises(engine.Failed, match="no record of the state before, so nothing was changed"):
+        engine.Transaction(parameters(machine), machine.execute).go_back("remove")
+    work(machine, parameters(machine))
+    before = tree(machine.root)
+    assert unproved(config=GOOD + "# new").go_back("stop") == "the old configuration is back and the service is active"
+    assert tree(machine.root) == before and machine.running == GOOD
+    engine.remove(parameters(machine), False, machine.execute)
+    assert unproved().go_back("remove") == "the package was removed again, as before"
+    assert machine.package is None and tree(machine.root) == {}
+
+
 def test_the_old_package_comes_back(machine):
     work(machine, parameters(machine, "1"))
     machine.refuse = "bad"
@@ -428,6 +459,7 @@ def test_a_package_that_is_another_version_is_taken_back(machine):
     "more, sentence",
     [
         ({"collectors": [{"ip": "192.0.2.9", "udpport": 6343}]}, "the collector 192.0.2.9 port 6343 is not in effect"),
+        ({"agent_address": "192.0.2.21"}, "the agent address is 192.0.2.20, not 192.0.2.21"),
         ({"sampling": 100}, "sampling is 400, not 100"),
         ({"polling": 5}, "polling is 20, not 5"),
         ({"modules": ["pcap", "docker"]}, "has not loaded mod_docker"),
@@ -437,6 +469,45 @@ def test_what_is_not_in_effect_is_a_failure(machine, more, sentence):
     with pytest.raises(engine.Failed, match=sentence):
         work(machine, parameters(machine, **more))
     assert machine.package is None
+
+
+def test_removal_takes_what_it_said_it_would(machine):
+    untouched = tree(machine.root)
+    work(machine, parameters(machine))
+    before, machine.log = tree(machine.root), []
+    for check in (True, False):
+        assert engine.remove(parameters(machine), check, machine.execute) == ["service", "package", "drop-ins", "config", "files", "enabled"]
+        if check:
+            assert (tree(machine.root), machine.log, machine.active) == (before, [], True)
+    assert tree(machine.root) == untouched and not os.path.exists(host.STATE) and not os.path.exists(host.DROP_INS)
+    assert (machine.package, machine.active, machine.enabled) == (None, False, False)
+    assert "dpkg --purge hsflowd" in machine.log and "systemctl daemon-reload" in machine.log
+    machine.log = []
+    assert engine.remove(parameters(machine), False, machine.execute) == [] and machine.log == []
+
+
+def test_removal_keeps_what_it_is_told_to(machine):
+    work(machine, parameters(machine))
+    given = parameters(machine, keep_config=True)
+    assert engine.remove(given, False, machine.execute) == ["service", "package", "drop-ins", "files", "enabled"]
+    assert host.read(host.CONFIG) == GOOD.encode() and "dpkg --remove hsflowd" in machine.log
+    assert engine.remove(given, False, machine.execute) == []
+
+
+def test_removal_leaves_a_package_that_is_not_its_own(machine):
+    work(machine, parameters(machine))
+    given = parameters(machine, package_manage=False)
+    assert engine.remove(given, False, machine.execute) == ["service", "drop-ins", "files", "enabled"]
+    assert machine.package == "1" and host.read(host.CONFIG) == GOOD.encode() and os.path.exists(host.AUTO)
+    assert not machine.active and not machine.enabled
+
+
+def test_a_removal_that_dpkg_refuses_is_said(machine):
+    work(machine, parameters(machine))
+    machine.breaks = "dpkg --purge"
+    with pytest.raises(engine.Failed, match="the package could not be removed") as failed:
+        engine.remove(parameters(machine), False, machine.execute)
+    assert failed.value.words == "broken on purpose" and host.read(host.CONFIG) == GOOD.encode()
 
 
 @pytest.fixture

@@ -104,6 +104,24 @@ def test_what_a_release_does_wrong_is_refused(variables, more, version, sentence
     assert any(sentence in p for p in problems), problems
 
 
+@pytest.mark.parametrize(
+    "more, version",
+    [
+        ({"hsflowd_sampling": 1}, "2.0.34-1"),
+        ({"hsflowd_sampling_rates": {"10G": 1}}, "2.0.34-1"),
+        ({"hsflowd_sampling_rates": {"bps_ratio": 1000}}, "2.0.48-1"),
+        ({"hsflowd_pcap": [{"dev": "eth0", "sampling": 1}]}, "2.0.48-1"),
+        ({"hsflowd_agent_cidr": ["!10.0.0.0/8"]}, "2.0.36-1"),
+        ({"hsflowd_tcp": False, "hsflowd_pcap": "none"}, "2.0.53-1"),
+        ({"hsflowd_modules": {"nflog": {"group": 5, "probability": 0.0025}}, "hsflowd_pcap": "none", "hsflowd_sampling": 0}, "2.0.53-1"),
+    ],
+)
+def test_what_a_release_does_right_is_not(variables, more, version):
+    mirror = "https://mirror.example.net"  # which may have any release
+    plan = settings.settle(dict(variables, hsflowd_release_url=mirror, hsflowd_version=version, **more), host())
+    assert plan["problems"] == [] and plan["warnings"] == []
+
+
 def test_a_library_that_a_release_does_not_get_on_with(variables):
     old = settings.settle(dict(variables, hsflowd_version="2.0.25-3"), host(platform="debian12"))
     assert any("loses packet samples with the libpcap of debian12" in p for p in old["problems"])
