@@ -3,12 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The transaction, on a machine that is a directory and a few lines of pretence. The scenarios of molecule run it on real ones."""
 
+import base64
+import hashlib
 import json
 import os
 
 import pytest
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_apply as engine
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_host as host
+from ansible_collections.netviz.sflow.plugins.modules import hsflowd_apply
 
 GOOD = "sflow {\n  polling = 20\n}\n"
 
@@ -278,6 +281,14 @@ def test_a_daemon_that_dies_brings_the_old_configuration_back(machine):
     assert "the old configuration is back and the service is active" in failed.value.message
     assert failed.value.words == "it does not like bad"
     assert tree(machine.root) == before and machine.running == GOOD
+
+
+def test_the_configuration_before_is_kept_for_a_comparison(machine):
+    work(machine, parameters(machine))
+    work(machine, parameters(machine, config=GOOD + "# 2\n", backup=False))
+    assert host.read(engine.PREVIOUS) is None
+    work(machine, parameters(machine, config=GOOD + "# 3\n"))
+    assert host.read(engine.PREVIOUS) == GOOD.encode() + b"# 2\n"
 
 
 def test_a_virgin_host_is_virgin_again(machine):
@@ -623,3 +634,120 @@ def test_with_dns_sd_the_first_question_is_waited_for_and_named(machine, monkeyp
         work(machine, parameters(machine, dns_sd="_sflow._udp.example.com", collectors=[]))
     with pytest.raises(engine.Failed, match="after 60 s"):
         work(machine, parameters(machine, dns_sd="_sflow._udp", collectors=[], ready_timeout_seconds=60))
+
+
+# The module
+
+
+class Ended(Exception):
+    pass
+
+
+@pytest.fixture
+def module(machine, tmp_path_factory, monkeypatch):
+    """A function that runs the module on the machine with arguments and returns its result."""
+    beside = str(tmp_path_factory.mktemp("module"))
+    clock = Clock()
+    monkeypatch.setattr(host, "observe", lambda: {"auto": None})
+    for function in (engine.remove, engine.validate):
+        monkeypatch.setattr(function, "__defaults__", (machine.execute,))
+    monkeypatch.setattr(engine.Transaction.__init__, "__defaults__", (machine.execute, clock, clock.sleep))
+
+    def run(check_mode=False, **given):
+        result = {"warnings": []}
+
+        class Module:
+            tmpdir = beside
+
+            def __init__(self, argument_spec, supports_check_mode, **_more):
+                assert supports_check_mode
+                self.params = {name: option.get("default") for name, option in argument_spec.items()}
+                self.params.update(given)
+                self.check_mode = check_mode
+
+            def warn(self, sentence):
+                result["warnings"].append(sentence)
+
+            def exit_json(self, **more):
+                result.update(more)
+                raise Ended
+
+            def fail_json(self, **more):
+                self.exit_json(failed=True, **more)
+
+        monkeypatch.setattr(hsflowd_apply, "AnsibleModule", Module)
+        with pytest.raises(Ended):
+            hsflowd_apply.main()
+        return result
+
+    return run
+
+
+def arguments(machine, **more):
+    """With the package within them, as the action sends it."""
+    given = parameters(machine, **more)
+    given["package_data"] = base64.b64encode(host.read(given.pop("package_file"))).decode()
+    return given
+
+
+def test_a_prediction_names_what_the_run_does_then(module, machine):
+    before = tree(machine.root)
+    foreseen = module(True, **arguments(machine))
+    assert tree(machine.root) == before and machine.log == []
+    done = module(warnings=["a release of its own"], **arguments(machine))
+    assert foreseen["changed"] and done["changed"] and foreseen["changes"] == done["changes"] and foreseen["diff"] == done["diff"]
+    assert done["version_before"] is None and done["warnings"] == ["a release of its own"]
+    assert done["observed"] == {"auto": None} and done["auto"]["agent_ip"] == "192.0.2.20" and "awaited" not in done
+    again = module(**arguments(machine))
+    assert (again["changed"], again["changes"], again["observed"]) == (False, [], {"auto": None})
+    assert module(**arguments(machine, version="2"))["version_before"] == "1"
+
+
+def test_where_a_proof_follows_it_is_said_what_to_wait_for(module, machine):
+    module(**arguments(machine))
+    done = module(**arguments(machine, config=GOOD + "# 2\n", keep_record=True, polling=20, agent_address="192.0.2.20"))
+    assert done["awaited"] == {
+        "collectors": [{"ip": "192.0.2.1", "udpport": 6343}], "agent_address": "192.0.2.20", "sampling": 400, "polling": 20, "seconds": 2,
+    }
+    assert done["observed"]["auto"] == done["auto"]
+
+
+def test_a_package_with_another_sum_is_not_installed(module, machine):
+    found = hashlib.sha256(b"1").hexdigest()
+    refused = module(package_sha256="0" * 64, **arguments(machine))
+    assert refused["failed"] and refused["msg"] == "the package has the sha256 %s, not %s; nothing was installed" % (found, "0" * 64)
+    assert machine.package is None and machine.log == []
+    assert module(package_sha256=found.upper(), **arguments(machine))["changed"] and machine.package == "1"
+
+
+def test_a_prediction_asks_the_daemon_that_is_there(module, machine):
+    module(**arguments(machine))
+    before, machine.reject = tree(machine.root), "bad"
+    refused = module(True, **arguments(machine, config="bad"))
+    assert refused["failed"] and refused["msg"].startswith("hsflowd rejects the configuration. It said: parse error")
+    assert tree(machine.root) == before
+    assert module(True, **arguments(machine, config=GOOD + "# 2\n"))["changes"] == ["config", "service"]
+
+
+def test_no_package_and_none_given(module, machine):
+    given = dict(arguments(machine), package_data=None)
+    assert module(**given)["msg"] == "no package was given, and hsflowd 1 is not installed"
+
+
+def test_the_module_removes_and_goes_back_as_predicted(module, machine):
+    module(**arguments(machine))
+    module(**arguments(machine, config=GOOD + "# 2\n", keep_record=True))
+    before = tree(machine.root)
+    assert module(True, **arguments(machine, state="previous"))["changed"] and tree(machine.root) == before
+    back = module(**arguments(machine, state="previous"))
+    assert back["left"] == "the old configuration is back and the service is active" and machine.running == GOOD
+    for check_mode in (True, False):
+        assert module(check_mode, **arguments(machine, state="previous"))["msg"] == "there is no record of the state before, so nothing was changed"
+    before = tree(machine.root)
+    foreseen = module(True, **arguments(machine, state="absent"))
+    assert tree(machine.root) == before and machine.package == "1"
+    done = module(**arguments(machine, state="absent"))
+    assert foreseen == done and done["changed"] and done["version_before"] == "1" and machine.package is None
+    assert module(**arguments(machine, state="absent")) == {
+        "warnings": [], "changed": False, "changes": [], "diff": [], "version_before": None,
+    }
