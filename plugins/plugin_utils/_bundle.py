@@ -57,9 +57,10 @@ RULES: dict[str, Rule] = {
 
 def plan(variables: Mapping[str, Any]) -> dict[str, Any]:
     """What to make of the variables: each without its prefix, packages as `packages_of` gives them, and problems, a list of sentences."""
-    given = {name: value for name in DEFAULTS if (value := variables.get(name)) not in (None, "")}
+    asked = {name: variables.get(name) for name in DEFAULTS}
+    given = {name: value for name, value in asked.items() if value not in (None, "")}
     problems = refused(RULES, given)
-    found = {name.removeprefix(PREFIX): value for name, value in {**DEFAULTS, **given}.items()}
+    found = {name[len(PREFIX):]: value for name, value in {**DEFAULTS, **given}.items()}
     packages: list[dict[str, Any]] = []
     if not problems:
         for name in ("platforms", "architectures", "collections"):
@@ -98,9 +99,10 @@ def packages_of(bundle: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[s
                 )
     if sums and not problems:
         assets = {one["asset"] for one in packages}
-        if without := sorted(assets - set(sums)):
+        without, beside = sorted(assets - set(sums)), sorted(map(str, set(sums) - assets))
+        if without:
             problems.append(f"sflow_bundle_sha256 has no sum for {', '.join(without)}; add it, or the name without a sum for no check")
-        if beside := sorted(map(str, set(sums) - assets)):
+        if beside:
             problems.append(f"sflow_bundle_sha256 has a sum for {', '.join(beside)}, which does not come into the bundle")
     return packages, list(dict.fromkeys(problems))
 

@@ -147,7 +147,8 @@ def test_flows_on_request():
     assert one(host(), [row(flow_samples=0)], require=["flows"]).word == "no_flows"
     assert one(host(running_seconds=2.0), [row(age=1.0, flow_age=30.0)], require=["flows"]).word == "no_flows"
     for sampling, rate in (([400], "400"), ([100, 400], "100/400"), ([], "N")):
-        assert f"no packet sample for 50 s: too little traffic for 1 in {rate}, or" in one(host(sampling=sampling), [row(flow_samples=0)], require=["flows"]).reason
+        verdict = one(host(sampling=sampling), [row(flow_samples=0)], require=["flows"])
+        assert f"no packet sample for 50 s: too little traffic for 1 in {rate}, or" in verdict.reason
     assert one(host(), [row(counter_samples=0)], require=["flows"]).word == "reporting"
 
 

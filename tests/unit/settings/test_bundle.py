@@ -12,13 +12,19 @@ import sys
 import pytest
 
 pytest.importorskip("ansible", reason="no ansible-core is installed for this Python")
-from ansible_collections.netviz.sflow.plugins.filter.sflow_bundle import sflow_bundle_bom, sflow_bundle_digests, sflow_bundle_plan
+from ansible_collections.netviz.sflow.plugins.filter.sflow_bundle import (
+    sflow_bundle_bom,
+    sflow_bundle_digests,
+    sflow_bundle_plan,
+)
 
 REPO = pathlib.Path(__file__).resolve().parents[3]
 UPSTREAM = "https://github.com/sflow/host-sflow/releases/download"
 MIRROR = "https://mirror.example.net/hsflowd"
 NAME = "hsflowd-ubuntu18_2.0.53-1_amd64.deb"
 SUM = "0123456789abcdef" * 4
+PLATFORMS = "expected a list of platforms by upstream's names, such as [ubuntu18, debian12]"
+SUMS = "expected a mapping of file names to 64 hexadecimal digits, or to nothing for no check"
 
 
 def plan(**variables):
@@ -72,18 +78,23 @@ def test_sums(given, taken):
 
 @pytest.mark.parametrize(("variables", "sentences"), [
     ({"path": 5}, ["sflow_bundle_path is 5; expected the path of a directory"]),
-    ({"platforms": 5}, ["sflow_bundle_platforms is 5; expected a list of platforms by upstream's names, such as [ubuntu18, debian12]"]),
-    ({"platforms": ["../x"]}, ['sflow_bundle_platforms is ["../x"]; expected a list of platforms by upstream\'s names, such as [ubuntu18, debian12]']),
-    ({"architectures": ["amd64", "a/b"]}, ['sflow_bundle_architectures is ["amd64", "a/b"]; expected a list of architectures by dpkg\'s names, such as [amd64]']),
+    ({"platforms": 5}, [f"sflow_bundle_platforms is 5; {PLATFORMS}"]),
+    ({"platforms": ["../x"]}, [f'sflow_bundle_platforms is ["../x"]; {PLATFORMS}']),
+    ({"architectures": ["amd64", "a/b"]}, ['sflow_bundle_architectures is ["amd64", "a/b"]; '
+                                           "expected a list of architectures by dpkg's names, such as [amd64]"]),
     ({"version": "2.x"}, ["sflow_bundle_version is '2.x', not a version such as 2.0.53-1"]),
     ({"version": "2.0.53"}, ["sflow_bundle_version is 2.0.53; upstream's releases end in a number of their own: 2.0.53-1, not 2.0.53"]),
-    ({"release_url": "https://me:pa/55@host"}, ['sflow_bundle_release_url is "https://***@host"; expected a URL of http, https, ftp or file, in which a / of a password is written %2F']),
+    ({"release_url": "https://me:pa/55@host"}, ['sflow_bundle_release_url is "https://***@host"; '
+                                                "expected a URL of http, https, ftp or file, in which a / of a password is written %2F"]),
     (
         {"release_url": "ftp://me:pa55@host"},
-        ["sflow_bundle_release_url is 'ftp://***@host' with a password, which Ansible would show in what a run says; expected https://, or ftp:// without one"],
+        [
+            "sflow_bundle_release_url is 'ftp://***@host' with a password, which Ansible would show in what a run says; "
+            "expected https://, or ftp:// without one"
+        ],
     ),
-    ({"sha256": [SUM]}, [f'sflow_bundle_sha256 is ["{SUM}"]; expected a mapping of file names to 64 hexadecimal digits, or to nothing for no check']),
-    ({"sha256": {NAME: "abc"}}, [f'sflow_bundle_sha256 is {{"{NAME}": "abc"}}; expected a mapping of file names to 64 hexadecimal digits, or to nothing for no check']),
+    ({"sha256": [SUM]}, [f'sflow_bundle_sha256 is ["{SUM}"]; {SUMS}']),
+    ({"sha256": {NAME: "abc"}}, [f'sflow_bundle_sha256 is {{"{NAME}": "abc"}}; {SUMS}']),
     (
         {"sha256": {NAME: SUM, "other.deb": SUM}, "platforms": ["ubuntu18", "ubuntu20", "debian12"]},
         [
@@ -110,7 +121,10 @@ def test_sums(given, taken):
             "ubuntu20, ubuntu22, ubuntu24"
         ],
     ),
-    ({"image_pull": "no", "path": ["x"]}, ['sflow_bundle_path is ["x"]; expected the path of a directory', 'sflow_bundle_image_pull is "no"; expected missing, always or never']),
+    (
+        {"image_pull": "no", "path": ["x"]},
+        ['sflow_bundle_path is ["x"]; expected the path of a directory', 'sflow_bundle_image_pull is "no"; expected missing, always or never'],
+    ),
 ])
 def test_refused(variables, sentences):
     assert plan(**variables)["problems"] == sentences
