@@ -121,8 +121,9 @@ class TestRefusal:
         assert "groups must be a mapping of group names to lists of CIDRs, not " in refused(groups)[0]
 
     def test_internet_missing(self):
-        (sentence,) = refused({"A": ["10.0.0.0/8"]}, internet=False)
-        assert sentence.startswith("Group 'INTERNET' is missing and internet is false")
+        for more in ({}, {"internet_ipv6": True}):
+            (sentence,) = refused({"A": ["10.0.0.0/8"]}, internet=False, **more)
+            assert sentence.startswith("Group 'INTERNET' is missing and internet is false")
 
     def test_every_fault_is_reported_and_the_count_is_exact(self):
         with pytest.raises(GroupsError) as caught:
@@ -177,6 +178,12 @@ class TestResult:
     def test_collapse_does_not_make_a_duplicate(self):
         groups = {"A": ["10.0.0.0/25", "10.0.0.128/25"], "B": ["10.0.0.0/24"]}
         assert plan(groups, collapse_networks=True)["groups"]["A"] == ["10.0.0.0/25", "10.0.0.128/25"]
+
+    def test_collapse_drops_what_says_nothing_new(self):
+        groups = {"A": ["10.0.0.0/8", "10.0.1.0/24", "10.2.0.0/16", "10.2.3.0/24", "192.0.2.0/25", "192.0.2.128/25"], "B": ["10.1.0.0/16"]}
+        assert plan(groups, collapse_networks=True)["groups"]["A"] == ["10.0.0.0/8", "192.0.2.0/24"]
+        halves = {"A": ["2001:db8::/128", "2001:db8::1/128"]}
+        assert plan(halves, collapse_networks=True)["groups"]["A"] == ["2001:db8::/127"]
 
     def test_collapse_cascades(self):
         result = plan({"A": [f"10.0.{i}.0/24" for i in range(256)]}, collapse_networks=True)
