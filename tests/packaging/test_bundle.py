@@ -134,7 +134,7 @@ def test_the_bill_of_materials_is_valid_and_complete(bundle, releases):
         ({"sflow_bundle_sha256": {"hsflowd-ubuntu18_2.0.53-1_amd64.deb": ""}}, "no sum for hsflowd-debian13_2.1.25-4_amd64.deb; add it"),
         ({"sflow_bundle_version": "latest"}, "sflow_bundle_version is 'latest', not a version"),
         ({"sflow_bundle_collections": ["netviz.missing"]}, "netviz.missing is not installed"),
-        ({"sflow_bundle_image": "example.net/viewer@sha256:" + "0" * 64}, "name it by a tag"),
+        ({"sflow_bundle_image": "example.net/viewer@sha256:" + "0" * 64}, "expected the name of an image with a tag"),
     ],
 )
 def test_what_cannot_be_bundled_is_said(bundle, variables, words):
@@ -142,6 +142,7 @@ def test_what_cannot_be_bundled_is_said(bundle, variables, words):
     assert done.returncode
     assert words in " ".join((done.stdout + done.stderr).split())
     assert not (bundle.path / "SHA256SUMS").exists()
+    assert not bundle.path.exists() or not words.startswith(("no ", "which", "sflow_", "expected"))  # refused before anything is made
     assert not list(bundle.path.rglob("*.tar"))
 
 

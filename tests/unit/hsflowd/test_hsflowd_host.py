@@ -211,6 +211,11 @@ CASES = {
         ["eth0"],
         "192.0.2.20",
     ),
+    "bridges and virtual interfaces beside an uplink": (
+        [LO, interface("eth0", 2, own=["192.0.2.20"], metric=0), interface("br1", 3, "bridge", ["10.1.0.1"]), interface("v0", 4, "virtual", ["10.2.0.1"])],
+        ["eth0"],
+        "192.0.2.20",
+    ),
     "tailscale does not win": (
         [LO, interface("tailscale0", 2, "tun", ["100.64.0.1"]), interface("eth0", 3, own=["10.0.0.5"], metric=0)],
         ["eth0"],
@@ -285,6 +290,73 @@ def test_this_machine_agrees_with_the_program_ip():
     assert lo["kind"] == "loopback" and lo["up"] and lo["type"] == 772  # ARPHRD_LOOPBACK
 
 
+ROUTES = """Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT
+wlan0 00000000 0101A8C0 0003 0 0 600 00000000 0 0 0
+eth0 00000000 0102A8C0 0003 0 0 200 00000000 0 0 0
+eth0 00000000 0202A8C0 0003 0 0 100 00000000 0 0 0
+eth0 00000000 0302A8C0 0003 0 0 300 00000000 0 0 0
+eth1 0000A8C0 00000000 0001 0 0 0 0000FFFF 0 0 0
+tun0 00000000 00000000 0001 0 0 0 00000080 0 0 0
+eth2 00000000 0101A8C0 0002 0 0 0 00000000 0 0 0
+cut 00000000
+"""
+NOWHERE, NEXT = "0" * 32, "fe80000000000000020000fffe000001"
+ROUTES_V6 = """%(none)s 00 %(none)s 00 %(next)s 00000400 00000001 00000000 00000003 wg0
+%(none)s 00 %(none)s 00 %(next)s 00000001 00000001 00000000 00000003 eth0
+20010db8000000000000000000000000 20 %(none)s 00 %(none)s 00000100 00000001 00000000 00000001 eth3
+%(none)s 01 %(none)s 00 %(next)s 00000001 00000001 00000000 00000003 eth4
+%(none)s 00 %(none)s 00 %(next)s 00000001 00000001 00000000 00000002 eth5
+%(none)s 00 %(none)s 00 %(none)s ffffffff 00000001 00000000 00200200 lo
+%(none)s 00 %(none)s 00 %(none)s 00000400 00000001 00000000 00000201 eth6
+%(none)s 00 %(none)s 00 %(none)s 00000400 00000001 00000000 00000001 lo
+%(none)s 00
+""" % {"none": NOWHERE, "next": NEXT}
+
+
+def test_default_routes_as_the_kernel_lists_them(monkeypatch):
+    """Not those that are half of everything, down, refused, or cut off."""
+    monkeypatch.setattr(host, "text", {"/proc/net/route": ROUTES, "/proc/net/ipv6_route": ROUTES_V6}.get)
+    assert host.default_routes() == {"wlan0": 600, "eth0": 100, "wg0": (1 << 33) + 1024}
+
+
+def test_which_addresses_are_a_hosts_own(monkeypatch):
+    v4, v6 = socket.AF_INET, socket.AF_INET6
+    listed = [
+        (v4, "192.0.2.1", 24, 0, 0x01),  # a second one of its network
+        (v4, "192.0.2.2", 24, 0, 0x20),  # deprecated
+        (v4, "169.254.0.1", 16, 253, 0x80),  # of the link
+        (v6, "2001:db8::1", 64, 0, 0x01),  # temporary
+        (v6, "2001:db8::2", 64, 0, 0x40),  # tentative
+        (v6, "2001:db8::3", 64, 0, 0x80),
+        (v6, "2001:db8::4", 64, 0, 0x20),
+    ]
+    index = socket.if_nametoindex("lo")
+    monkeypatch.setattr(host, "_netlink_addresses", lambda: {index: listed})
+    lo = next(i for i in host.interfaces() if i["name"] == "lo")
+    assert lo["own_addresses"] == ["192.0.2.1", "2001:db8::3"]
+    assert lo["addresses"] == ["%s/%d" % (a[1], a[2]) for a in listed] and lo["speed_mbps"] is None
+
+
+@pytest.mark.parametrize("made, uevent, driver, flags, kind", [
+    ([], "", "", 0x8, "loopback"),
+    (["bonding", "device"], "", "", 0, "bond"),
+    (["bridge"], "DEVTYPE=bridge\n", "bridge", 0, "bridge"),
+    ([], "DEVTYPE=vlan\nINTERFACE=eth0.5\n", "802.1Q VLAN Support", 0, "vlan"),
+    ([], "INTERFACE=veth1\n", "veth", 0, "veth"),
+    ([], "", "tun", 0, "tun"),
+    ([], "", "openvswitch", 0, "ovs"),
+    ([], "", "team", 0, "team"),
+    (["device"], "INTERFACE=eth0\n", "virtio_net", 0x1003, "physical"),
+    ([], "INTERFACE=dummy0\n", "dummy", 0, "virtual"),
+])
+def test_kinds_of_interfaces(made, uevent, driver, flags, kind, tmp_path, monkeypatch):
+    for name in made:
+        (tmp_path / name).mkdir()
+    (tmp_path / "uevent").write_text(uevent)
+    monkeypatch.setattr(host, "_driver", lambda _name: driver)
+    assert host._kind(str(tmp_path), "x", flags) == kind
+
+
 def test_the_interface_of_a_guest_of_xen_is_known_by_its_driver(tmp_path, monkeypatch):
     monkeypatch.setattr(host, "_driver", lambda _name: "vif")
     assert host._kind(str(tmp_path), "vif1.0", 0) == "vif"
@@ -356,3 +428,36 @@ def test_a_file_that_was_replaced_or_edited_makes_the_daemon_stale(tmp_path, mon
         host, "text", lambda path: "7f00-7f01 r-xp 0 0:1 2 /usr/sbin/hsflowd (deleted)\n7f02 r-xp /lib/libc.so.6"
     )
     assert host.stale(1, 3600.0, False) == ["the program"]
+
+
+def test_the_service_as_systemd_shows_it(monkeypatch):
+    def shown(text, status=0):
+        monkeypatch.setattr(host, "run", lambda *_command: (status, text))
+        return host.unit()
+
+    monkeypatch.setattr(host.time, "clock_gettime", lambda _clock: 100.0)
+    monkeypatch.setattr(host, "stale", lambda *given: given)
+    running = "LoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\nNRestarts=2\nResult=success\nMainPID=7\n"
+    found = shown(running + "NeedDaemonReload=yes\nExecMainStartTimestampMonotonic=87500000\n")
+    assert found == {
+        "load_state": "loaded", "active_state": "active", "sub_state": "running", "unit_file_state": "enabled", "n_restarts": 2,
+        "result": "success", "main_pid": 7, "running_seconds": 12.5, "stale": (7, 12.5, True),
+    }
+    stopped = shown("LoadState=not-found\nActiveState=inactive\nSubState=dead\nUnitFileState=\nMainPID=0\nExecMainStartTimestampMonotonic=5\n")
+    assert stopped["unit_file_state"] is None and stopped["n_restarts"] == 0 and stopped["running_seconds"] is None
+    nothing = shown("Failed to connect to bus\n", 1)
+    assert {name for name, value in nothing.items() if value} == {"stale"} and nothing["stale"] == (0, None, False)
+
+
+def test_the_package_as_dpkg_shows_it(monkeypatch):
+    def shown(line):
+        monkeypatch.setattr(host, "run", lambda *_command: (0, "dpkg\tinstall ok installed\t1.19\tamd64\n" + line))
+        return host.package()
+
+    assert shown("") == ({"name": "hsflowd", "installed": False, "version": None, "status": None}, "amd64")
+    assert shown("hsflowd\tinstall ok installed\t2.0.53-1\tall\n")[0] == {
+        "name": "hsflowd", "installed": True, "version": "2.0.53-1", "status": "install ok installed",
+    }
+    for status in ("deinstall ok config-files", "install reinstreq half-installed", "unknown ok not-installed"):
+        found = shown("hsflowd\t%s\t\tall\n" % status)[0]
+        assert (found["installed"], found["status"], found["version"]) == (False, status, None)
