@@ -98,6 +98,31 @@ def test_rates_between_groups(tmp_path):
     assert views.pairs(picture.core)["pairs"] == []
 
 
+@pytest.mark.parametrize("ticks", [10, 30, 95, 143, 1234])
+def test_a_steady_rate_is_that_rate_from_the_first_seconds_on(ticks, tmp_path):
+    """Within one of the packets that come every 100 ms, wherever in a second the question falls."""
+    picture = Picture(tmp_path)
+    for _unused in range(ticks):
+        picture.send("192.0.2.7", "10.0.0.1")
+        picture.now += 100
+    pair, = views.pairs(picture.core)["pairs"]
+    assert pair["frames"]["tcp_udp"] == pytest.approx(10000, abs=1100 * 10 / min(ticks, 90))
+    talker, = views.talkers(picture.core, "INTERNET", "A")["talkers"]
+    assert talker["frames"] == pytest.approx(10000, rel=0.02)
+
+
+def test_what_is_older_than_the_window_or_of_other_groups_is_forgotten(tmp_path):
+    picture = Picture(tmp_path)
+    picture.send("192.0.2.7", "10.0.0.1")
+    picture.now += 300
+    assert [each["frames"] for each in views.talkers(picture.core, "INTERNET", "A")["talkers"]] == [1000]  # of one second at least
+    picture.now += 10000
+    picture.send("192.0.2.8", "10.0.0.2")
+    assert [each["source"] for each in views.talkers(picture.core, "INTERNET", "A")["talkers"]] == ["192.0.2.8"]
+    picture.core.traffic.regroup(groups.Groups(MAPPING))
+    assert views.pairs(picture.core)["pairs"] == [] == views.talkers(picture.core, "INTERNET", "A")["talkers"]
+
+
 def test_vizceral_shape(tmp_path):
     picture = Picture(tmp_path)
     for _unused in range(100):
