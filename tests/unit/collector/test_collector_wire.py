@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The scalar decoder against datagrams whose content is known."""
 
+import struct
+
 import pytest
 import sflow_generator as gen
 from sflow_collector import packet, views, wire
@@ -83,6 +85,56 @@ def test_frames(name):
     if version:
         assert sample.packet.source[-1:] == b"\1" and sample.packet.target[-1:] == b"\2"
         assert packet.CLASS_OF.get(protocol, packet.OTHER) in range(4)
+
+
+def chain(*extensions):
+    """The sampled packet of a TCP segment from port 5001 to 443 behind these headers."""
+    payload = struct.pack(">HH", 5001, 443) + b"\0" * 16
+    data = gen.ethernet(gen.ipv6("2001:db8::1", "2001:db8::2", 6, payload, extensions), 0x86DD)
+    return only(1, gen.datagram("192.0.2.1", 1, [gen.flow_sample([gen.raw_header(data)])])).packet
+
+
+def extension(number, size, unit=8, extra=1):
+    return number, struct.pack("B", size) + b"\xff" * (unit * (size + extra) - 2)
+
+
+def fragment(offset, more=False):
+    return 44, struct.pack(">BHI", 0xFF, offset << 3 | more, 7)
+
+
+@pytest.mark.parametrize("extensions, ports", [
+    ([], (5001, 443)),
+    # RFC 8200 and RFC 6275, 7401, 5533: units of 8 bytes, the first not counted. RFC 4302: units of 4 bytes, the first two not counted.
+    *([[extension(number, size)], (5001, 443)] for number in (0, 43, 60, 135, 139, 140) for size in (0, 1, 5)),
+    *([[extension(51, size, 4, 2)], (5001, 443)] for size in (1, 4)),
+    ([fragment(0)], (5001, 443)),
+    ([fragment(0, more=True)], (5001, 443)),
+    ([fragment(1)], None),  # what stands there is anything
+    ([fragment(185, more=True)], None),
+    ([extension(0, 0), extension(60, 0), extension(43, 1), fragment(0), extension(51, 1, 4, 2), extension(60, 0)], (5001, 443)),
+])
+def test_what_stands_behind_extension_headers(extensions, ports):
+    assert (chain(*extensions).protocol, chain(*extensions).ports) == (6, ports)
+
+
+def test_a_later_fragment_begins_with_no_header():
+    found = chain(extension(0, 0), fragment(3), extension(60, 0))
+    assert (found.protocol, found.ports) == (60, None)  # as the header of the fragment says
+
+
+def test_more_headers_than_anybody_sends_are_not_followed():
+    assert chain(*[extension(60, 0)] * 8).protocol == 6
+    assert (chain(*[extension(60, 0)] * 9).protocol, chain(*[extension(60, 0)] * 9).ports) == (60, None)
+
+
+@pytest.mark.parametrize("protocol, ports", [(6, (1024, 443)), (17, (1024, 443)), (132, (1024, 443)), (1, None), (47, None)])
+def test_ports(protocol, ports):
+    payload = struct.pack(">HH", 1024, 443) + b"\0" * 4
+    whole = gen.ipv4("10.0.0.1", "10.0.0.2", protocol, payload)
+    for offset, size, seen in ((0, 28, ports), (0, 24, ports), (0, 23, None), (0x2000, 28, ports), (0x0001, 28, None), (0x3FFF, 28, None)):
+        data = gen.ethernet(whole[:6] + struct.pack(">H", offset) + whole[8:size], 0x0800, [4094])
+        found = only(1, gen.datagram("192.0.2.1", 1, [gen.flow_sample([gen.raw_header(data)])])).packet
+        assert (found.protocol, found.ports, found.vlan) == (protocol, seen, 4094), (offset, size)
 
 
 @pytest.mark.parametrize("protocol, data", [(11, gen.ipv4("10.0.0.1", "10.0.0.2")),

@@ -103,17 +103,17 @@ def _read_ipv6(out: "Packet", data: Bytes, start: int, end: int) -> None:
 
 def follow_extensions(data: Bytes, following: int, position: int, end: int) -> Tuple[int, int, bool]:
     """Step over IPv6 extension headers: (protocol, its position, whether its header is there at all)."""
-    first = True
     for _unused in range(MAX_EXTENSIONS):
         if following not in EXTENSIONS or position + 8 > end:
             break
         unit, extra = EXTENSIONS[following]
-        if following == 44:
-            first = first and not _TYPE.unpack_from(data, position + 2)[0] & 0xFFF8
+        later = following == 44 and _TYPE.unpack_from(data, position + 2)[0] & 0xFFF8
         step = unit * (data[position + 1] + extra) if unit else extra
         following = data[position]
         position += step
-    return following, position, first
+        if later:  # what goes on here is the middle of something
+            return following, position, False
+    return following, position, True
 
 
 def _read_ports(out: "Packet", data: Bytes, position: int, end: int) -> None:
