@@ -370,8 +370,9 @@ class Transaction:
 
     def install_package(self) -> None:
         path = self.p["package_file"]
+        command = self.installing(path)
         self.touched.add("package")
-        self.dpkg_install(path)
+        self.dpkg(command)
         package = host.package()[0]
         if not package["installed"] or package["version"] != self.p["package_version"]:
             raise Failed(
@@ -379,17 +380,19 @@ class Transaction:
                 % (os.path.basename(path), package["version"], self.p["package_version"])
             )
 
-    def dpkg_install(self, path: str) -> None:
+    def installing(self, path: str) -> List[str]:
+        """The command that installs a file, once it is known to be the package."""
         status, out = self.execute(["dpkg-deb", "--field", path, "Package", "Depends"], timeout=30)
         if status != 0:
             raise Failed("%s is not a Debian package" % path, last_words(out))
         if not re.search(r"^Package: hsflowd$", out, re.M):
             raise Failed("%s is not the package hsflowd" % path, last_words(out))
-        if "Depends:" in out:  # upstream's has none, a rebuilt one may
-            command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "--allow-downgrades", "--reinstall"]
-            command += ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", path]
-        else:
-            command = ["dpkg"] + list(DPKG_OPTIONS) + ["--install", path]
+        if "Depends:" not in out:  # upstream's has none, a rebuilt one may
+            return ["dpkg", *DPKG_OPTIONS, "--install", path]
+        command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "--allow-downgrades", "--reinstall"]
+        return [*command, "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", path]
+
+    def dpkg(self, command: List[str]) -> None:
         status, out = self.patient(command, 300)
         if status != 0:
             raise Failed("the package could not be installed", last_words(out))
@@ -553,7 +556,7 @@ class Transaction:
                     raise Failed("the package could not be removed again", last_words(out))
                 purged = True
             elif kept and os.path.exists(kept):
-                self.dpkg_install(kept)
+                self.dpkg(self.installing(kept))
         if "package" in self.touched:
             _sweep()
         for name in {os.path.basename(p) for p in self.drop_ins_due} | set(before["drop_ins"]):

@@ -299,6 +299,26 @@ def test_a_virgin_host_is_virgin_again(machine):
     assert tree(machine.root) == {}
 
 
+BACK = "the old configuration is back and the service is active"
+
+
+@pytest.mark.parametrize("command, message, words", [
+    ("dpkg-deb --field", "hsflowd-2.deb is not a Debian package; nothing was changed", "broken on purpose"),
+    ("dpkg --force", "the package could not be installed; " + BACK, "broken on purpose"),
+    ("systemctl --no-ask-password --no-reload enable", "systemctl --no-reload enable hsflowd.service failed; " + BACK, "broken on purpose"),
+    ("systemctl --no-ask-password start", "the service does not start; " + BACK, "it does not like "),  # what its journal says
+])
+def test_a_step_that_fails_is_named_and_taken_back(machine, command, message, words):
+    work(machine, parameters(machine))
+    before, machine.log, machine.breaks = tree(machine.root), [], command
+    with pytest.raises(engine.Failed) as failed:
+        work(machine, parameters(machine, "2", config=GOOD + "# 2\n"))
+    assert failed.value.message.endswith(message) and failed.value.words == words.strip()
+    assert (machine.package, machine.active, machine.enabled, machine.running) == ("1", True, True, GOOD)
+    assert tree(machine.root) == before
+    assert "nothing" not in message or not [line for line in machine.log if line.startswith("systemctl")]
+
+
 @pytest.mark.parametrize("enabled, active", [(True, True), (True, False), (False, True), (False, False)])
 def test_the_service_is_as_it_was(machine, enabled, active):
     work(machine, parameters(machine))
