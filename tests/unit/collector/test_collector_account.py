@@ -555,3 +555,32 @@ def test_bad_state_is_refused(tmp_path, text):
     (tmp_path / state.FILE).write_text(text)
     with pytest.raises(ValueError):
         state.load(Bench().core.account, str(tmp_path))
+
+
+def test_the_state_of_another_format_is_not_taken_for_ours(tmp_path):
+    bench = Bench()
+    bench.send(1)
+    state.save(bench.core.account, str(tmp_path))
+    plain = json.loads((tmp_path / state.FILE).read_text())
+    (tmp_path / state.FILE).write_text(json.dumps(dict(plain, format=plain["format"] + 1)))
+    with pytest.raises(ValueError, match="format 2, expected 1"):
+        state.load(Bench().core.account, str(tmp_path))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_several_workers_heard_of_one_agent_is_added_up(turned):
+    """Each hears one of its two sources, which report about the same interface. Of what has no sum the newest counts."""
+    workers, whole = [Bench(), Bench()], Bench()
+    for number, (worker, source) in enumerate(zip(workers, (SOURCE, OTHER))):
+        for sequence in range(1, 4 + number):
+            samples = [flow(400 + number, sequence), gen.counter_sample([gen.interface_counters(2)], sequence, (0, 2))]
+            worker.send(sequence, samples, source=source, after=20000)
+    whole.now = max(worker.now for worker in workers)
+    for worker in reversed(workers) if turned else workers:
+        state.from_plain(state.to_plain(worker.core.account), whole.core.account, add=True)
+    row, = fleet_rows(whole)
+    assert (row["datagrams"], row["flow_samples"], row["counter_samples"]) == (7, 7, 7)
+    assert sorted(row["sources"]) == ["192.0.2.1", "192.0.2.99"] and row["last_seen_ms"] == 0
+    point, = row["data_sources"]
+    assert (point["flow_samples"], point["counter_samples"], point["polling_interval_s"]) == (7, 7, 20.0)
+    assert point["sampling_rate"] == 401
