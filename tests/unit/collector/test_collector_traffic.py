@@ -128,6 +128,8 @@ def test_vizceral_shape(tmp_path):
     for _unused in range(100):
         picture.send("192.0.2.7", "10.0.0.1")
         picture.send("10.0.0.1", "192.0.2.7", 1)
+        picture.send("192.0.2.7", "192.0.2.8", 50)  # neither leaves a circle nor enters one
+        picture.send("10.0.0.1", "10.1.0.1", 50)
         picture.now += 100
     answer = views.vizceral(picture.core)
     data = answer["data"]
@@ -135,6 +137,7 @@ def test_vizceral_shape(tmp_path):
     assert [node["name"] for node in data["nodes"]] == ["INTERNET", "A", "B", "Host"]
     by_ends = {(each["source"], each["target"]): each["metrics"] for each in data["connections"]}
     assert len(by_ends) == 6 and set(by_ends["B", "INTERNET"]) == {"normal", "warning", "danger"}
+    assert not any(metrics["danger"] for metrics in by_ends.values()) and by_ends["B", "INTERNET"] == dict(normal=0, warning=0, danger=0)
     assert by_ends["INTERNET", "A"]["normal"] > 9000 and by_ends["A", "INTERNET"]["warning"] > 9000
     region = data["nodes"][1]
     assert {node["name"] for node in region["nodes"]} == {"ip", "tcp", "icmp"}
