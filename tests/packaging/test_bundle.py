@@ -163,7 +163,7 @@ class Asking(http.server.SimpleHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        if self.headers.get("Authorization") == "Basic " + base64.b64encode(b"user:s3cret").decode():
+        if self.headers.get("Authorization") == "Basic " + base64.b64encode(b"us+er:s3cret/%").decode():
             super().do_GET()
         else:
             self.send_response(401)
@@ -176,7 +176,7 @@ def test_a_password_of_the_mirror_is_neither_shown_nor_packed(bundle, releases):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Asking, directory=str(releases)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"127.0.0.1:{server.server_port}"
-    done = bundle("-vvv", check=False, sflow_bundle_release_url=f"http://user:s3cret@{address}")
+    done = bundle("-vvv", check=False, sflow_bundle_release_url=f"http://us+er:s3cret%2F%25@{address}")
     server.shutdown()
     assert done.returncode == 0, done.stdout
     assert "s3cret" not in done.stdout + done.stderr

@@ -30,7 +30,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        right = base64.b64encode(b"user:s3cret").decode()
+        right = base64.b64encode(b"us+er:s3cret/@: %").decode()
         if not self.path.startswith("/asked/") or self.headers.get("Authorization") == "Basic " + right:
             super().do_GET()
         else:
@@ -66,7 +66,7 @@ def run(tmp_path_factory):
         for name in NAMES
     }
     role = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
-    login = {name: role[name] for name in ("__hsflowd_user", "__hsflowd_password")}
+    login = {name: role[name] for name in ("__hsflowd_login", "__hsflowd_user", "__hsflowd_password")}
     download = {
         "hosts": ",".join(NAMES),
         "gather_facts": False,
@@ -108,7 +108,7 @@ def run(tmp_path_factory):
                 "web1": {"ansible_connection": "ssh", "ansible_port": 1},
                 "page": {},
                 "package": {},
-                "secret": {"hsflowd_deb_url": "http://user:s3cret@%s/asked/secret.deb" % address},
+                "secret": {"hsflowd_deb_url": "http://us+er:s3cret%%2F%%40:%%20%%25@%s/asked/secret.deb" % address},
                 "barred": {"hsflowd_deb_url": "http://user:wr0ng@%s/asked/barred.deb" % address},
             },
             "vars": {"hsflowd_release_url": "https://example.com", "hsflowd_deb_url": ""},
