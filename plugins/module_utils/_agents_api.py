@@ -230,7 +230,7 @@ class Client:
             return f"{url} refuses the connection: nothing listens there; does it run, is this its HTTP port?"
         if isinstance(reason, socket.gaierror):
             return f"The host name of {url} cannot be resolved ({reason.strerror or reason})."
-        if isinstance(reason, ssl.SSLError):
+        if isinstance(reason, (ssl.SSLError, ssl.CertificateError)):  # two things before Python 3.7
             return f"The TLS connection to {url} fails: {reason}."
         if isinstance(reason, http.client.HTTPException):
             return f"{url} does not answer in HTTP ({type(reason).__name__})."

@@ -27,7 +27,7 @@ def _handler(answers):
             self.wfile.write(body)
 
         def handle(self):  # a client that has had enough closes its end
-            with suppress(BrokenPipeError, ConnectionResetError):
+            with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):
                 super().handle()
 
         def log_message(self, *args):
