@@ -1000,6 +1000,7 @@ def _fill(template: str, platform: Optional[str], version: Optional[str], archit
     return text
 
 
+#: The address of a package. No port behind the colon, or one that is no number, may be the password of a user, up to a / in it.
 URL = r"file://\S+|(https?|ftp)://([^/?#\s]*@)?(\[[^]/\s]+\]|[^][/?#@:\s]+)(:[0-9]+)?([/?#]\S*)?"
 
 

@@ -508,7 +508,7 @@ def test_a_password_is_in_no_problem(url):
 
 @pytest.mark.parametrize("url, fine", [
     ("https://mirror", True), ("https://[2001:db8::1]:8443/x", True), ("http://u:p%2Fq@mirror:8080/a@b", True), ("https://u:p@q@h/x", True),
-    ("file:///srv/x", True), ("https://mirror:x/", False), ("https://u:p/q@mirror", False), ("https:///x", False),
+    ("file:///srv/x", True), ("https://u:/p@mirror", False), ("https://mirror:x/", False), ("https://u:p/q@mirror", False), ("https:///x", False),
     ("https://[2001:db8::1/x", False), ("mirror", False), ("https://h/a b", False),
 ])
 def test_what_is_a_url(url, fine):

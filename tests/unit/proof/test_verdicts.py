@@ -347,11 +347,12 @@ def test_sub_agents_of_one_host_are_one():
     assert (verdict.as_dict()["loss_seconds"], verdict.as_dict()["loss_percent"]) == (400.0, 9.09)
 
 
-def test_the_latest_sample_of_any_sub_agent_counts():
-    rows = [row(age=1.0, sub_agent=1, counter_age=None, flow_age=30.0), row(age=2.0, sub_agent=2, counter_age=4.0, flow_age=3.0)]
-    for rows[0].recent, rows[1].recent in ((None, (400.0, 40, 0)), ((400.0, 40, 0), None), (None, None)):
-        verdict = one(host(), list(rows), require=["counters", "flows"], max_age=10)
-        assert verdict.word == "reporting", verdict.reason
+@pytest.mark.parametrize("recent", [(None, (400.0, 40, 0)), ((400.0, 40, 0), None), (None, None)])
+def test_the_latest_sample_of_any_sub_agent_counts(recent):
+    first = row(age=1.0, sub_agent=1, counter_age=None, flow_age=30.0, recent=recent[0])
+    second = row(age=2.0, sub_agent=2, counter_age=4.0, flow_age=3.0, recent=recent[1])
+    verdict = one(host(), [first, second], require=["counters", "flows"], max_age=10)
+    assert verdict.word == "reporting", verdict.reason
 
 
 def unexpected(*rows, **settings):
