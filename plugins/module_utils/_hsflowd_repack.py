@@ -37,7 +37,7 @@ def repack(target: str, execute: Callable[..., Any]) -> None:
         _copy([path for path in listed if known.get(path) != ""], tree)
         control = os.path.join(tree, "DEBIAN")
         _directory(control, 0o755)
-        with open(os.path.join(control, "control"), "w") as stream:
+        with open(os.path.join(control, "control"), "w", encoding="utf-8") as stream:
             stream.write(fields(_said(execute, ["dpkg-query", "--status", NAME])))
         for path in _said(execute, ["dpkg-query", "--control-path", NAME]).split():
             _control_file(path, control)
@@ -126,6 +126,6 @@ def _conffiles(known: Dict[str, str], tree: str, execute: Callable[..., Any]) ->
                 stream.write(b"\n")
     if present:
         there = os.path.join(tree, "DEBIAN", "conffiles")
-        with open(there, "w") as stream:
+        with open(there, "w", encoding="utf-8") as stream:
             stream.writelines("%s\n" % path for path in present)
         os.chmod(there, 0o644)

@@ -429,7 +429,7 @@ def main() -> None:
 def predict(module: Any, p: Any) -> None:
     """Check mode asks the installed daemon too; the candidate lies in the module's own directory."""
     path = os.path.join(module.tmpdir, "hsflowd.conf")
-    with open(path, "w") as stream:
+    with open(path, "w", encoding="utf-8") as stream:
         stream.write(p["config"])
     words = engine.validate(path)
     if words is not None:

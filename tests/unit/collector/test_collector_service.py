@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The running service: receiving, the web interface with its limits, state, signals, and the command line."""
 
+import base64
 import http.client
 import importlib.util
 import json
@@ -196,14 +197,15 @@ def test_only_reading_and_with_headers(serve):
     assert answer.getheader("Access-Control-Allow-Origin") is None
 
 
-def test_token(serve, tmp_path):
-    (tmp_path / "token").write_text("s3cret\n")
+@pytest.mark.parametrize("token", ["s3cret", "s3cr\xe9t"])
+def test_token(serve, tmp_path, token):
+    (tmp_path / "token").write_bytes(token.encode("utf-8") + b"\nnot this\n")
     service = serve("--token-file", str(tmp_path / "token"))
     assert service.get("/fleet/json")[0].status == 401
     assert service.get("/fleet/json", headers={"Authorization": "Bearer wrong"})[0].status == 401
-    assert service.get("/fleet/json", headers={"Authorization": "Bearer s3cret"})[0].status == 200
-    basic = {"Authorization": "Basic dXNlcjpzM2NyZXQ="}
-    assert service.get("/", headers=basic)[0].status in (200, 404)
+    assert service.get("/fleet/json", headers={"Authorization": b"Bearer " + token.encode("utf-8")})[0].status == 200
+    basic = {"Authorization": b"Basic " + base64.b64encode(b"user:" + token.encode("utf-8"))}
+    assert service.get("/fleet/json", headers=basic)[0].status == 200
     assert service.get("/healthz")[0].status == 200
     url = "http://127.0.0.1:%d" % service.http
     run = [sys.executable, "-m", "sflow_collector", "status", "--url", url]
@@ -395,10 +397,16 @@ def test_settings_file_and_readiness(tmp_path):
 
 @pytest.mark.parametrize("text, words", [
     ('{"udp_prt": 1}', "unknown setting udp_prt"), ("{", "Expecting"), ('{"workers": 0}', "workers: expected 1 to 64"),
-    ('{"allow": ["1.2.3.4/40"]}', "allow"), ('{"decoder": "fast"}', "one of auto"), ('{"udp_port": "x"}', "whole number"),
+    ('{"allow": ["1.2.3.4/40"]}', "allow"), ('{"decoder": "fast"}', "one of auto, scalar, batch, found 'fast'"),
+    ('{"udp_port": "x"}', "udp_port: expected a whole number, found 'x'"), ('{"udp_port": 6343.5}', "whole number, found 6343.5"),
+    ('{"udp_port": true}', "whole number, found True"), ('{"udp_port": [6343]}', "whole number, found [6343]"),
+    ('{"allow": 5}', "allow: expected a list of texts, found 5"), ('{"http_names": [5]}', "list of texts, found [5]"),
+    ('{"groups": {}}', "groups: expected a text, found {}"), ('{"decoder": ["batch"]}', "found ['batch']"),
+    ("[serve]\n[serve]\n", "already exists"), ('{"token_file": "/nowhere"}', "token_file: /nowhere: No such file"),
+    ('{"token_file": "/dev/null"}', "token_file: /dev/null is empty"), ("udp_address = \udcff", "c is not text in UTF-8"),
 ])
 def test_bad_settings(tmp_path, text, words):
-    (tmp_path / "c").write_text(text)
+    (tmp_path / "c").write_bytes(text.encode("utf-8", "surrogateescape"))
     process = subprocess.Popen([sys.executable, "-m", "sflow_collector", "serve", "--config", str(tmp_path / "c")],
                                cwd=FILES, stderr=subprocess.PIPE, universal_newlines=True)
     said = process.communicate()[1]

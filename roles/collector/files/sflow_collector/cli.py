@@ -258,7 +258,8 @@ def run_status(options: "argparse.Namespace") -> Any:
         raise settings.SettingsError("%s: expected an http or https address" % options.url)
     headers = {}
     if options.token_file:
-        headers["Authorization"] = "Bearer %s" % settings.Settings(token_file=options.token_file).token()
+        token = settings.Settings(token_file=options.token_file).token() or ""
+        headers["Authorization"] = b"Bearer " + token.encode("utf-8")
     if not options.watch:
         print_status(fetch_fleet(options.url, headers), options.json)
         return 0

@@ -6,7 +6,7 @@
 import configparser
 import ipaddress
 import json
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Tuple
 
 from . import account, traffic, wire
 
@@ -63,11 +63,7 @@ class Settings:
         """The token of the token file, None without one."""
         if not self.token_file:
             return None
-        try:
-            with open(self.token_file) as stream:
-                token = stream.readline().strip()
-        except OSError as error:
-            raise SettingsError("token_file: %s: %s" % (self.token_file, error.strerror)) from None
+        token = _read("token_file: %s" % self.token_file, self.token_file).partition("\n")[0].strip()
         if not token:
             raise SettingsError("token_file: %s is empty" % self.token_file)
         return token
@@ -100,11 +96,7 @@ def from_arguments(arguments: Any) -> "Settings":
 
 def read_file(path: str) -> Dict[str, Any]:
     """The settings of a file."""
-    try:
-        with open(path) as stream:
-            text = stream.read()
-    except OSError as error:
-        raise SettingsError("%s: %s" % (path, error.strerror)) from None
+    text = _read(path, path)
     try:
         values = json.loads(text) if text.lstrip().startswith("{") else _read_ini(text)
     except (ValueError, configparser.Error) as error:
@@ -120,21 +112,40 @@ def read_file(path: str) -> Dict[str, Any]:
     return out
 
 
+def _read(what: str, path: str) -> str:
+    """The text of a file; an error begins with what it is."""
+    try:
+        with open(path, encoding="utf-8") as stream:  # whatever the locale of the service
+            return stream.read()
+    except OSError as error:
+        raise SettingsError("%s: %s" % (what, error.strerror)) from None
+    except UnicodeDecodeError:
+        raise SettingsError("%s is not text in UTF-8" % what) from None
+
+
 def _read_ini(text: str) -> Dict[str, str]:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(text if text.lstrip().startswith("[") or "\n[" in text else "[collector]\n" + text)
     return {name: value for section in parser.sections() for name, value in parser.items(section)}
 
 
-def _convert(path: str, name: str, value: Any) -> Optional[Union[List[str], int]]:
+def _convert(path: str, name: str, value: Any) -> Any:
+    """The value of a setting in a file as its type; JSON may have anything there."""
     kind: Any = OPTIONS[name][0]
     if kind is list:
-        return value if isinstance(value, list) else value.replace(",", " ").split()
-    if isinstance(kind, tuple):
-        if value not in kind:
-            raise SettingsError("%s: %s: expected one of %s, found %s" % (path, name, ", ".join(kind), value))
-        return value
-    try:
-        return kind(value)
-    except (TypeError, ValueError):
-        raise SettingsError("%s: %s: expected a whole number, found %r" % (path, name, value)) from None
+        value = value.replace(",", " ").split() if isinstance(value, str) else value
+        expected = "a list of texts"
+        fits = isinstance(value, list) and all(isinstance(each, str) for each in value)
+    elif kind is int:
+        expected, fits = "a whole number", isinstance(value, (int, str)) and not isinstance(value, bool)
+        try:
+            value = int(value) if fits else value
+        except ValueError:
+            fits = False
+    elif kind is str:
+        expected, fits = "a text", isinstance(value, str)
+    else:
+        expected, fits = "one of " + ", ".join(kind), value in kind
+    if not fits:
+        raise SettingsError("%s: %s: expected %s, found %r" % (path, name, expected, value))
+    return value

@@ -133,7 +133,7 @@ def save(account: "accounts.Account", folder: str) -> None:
     path = os.path.join(folder, FILE)
     temporary = "%s.%d.new" % (path, os.getpid())
     try:
-        with open(temporary, "w") as stream:
+        with open(temporary, "w", encoding="utf-8") as stream:
             json.dump(to_plain(account), stream, separators=(",", ":"))
             stream.flush()
             os.fsync(stream.fileno())
@@ -150,7 +150,7 @@ def load(account: "accounts.Account", folder: str) -> bool:
     try:
         if os.stat(path).st_size > MAX_BYTES:
             raise ValueError("larger than %d bytes" % MAX_BYTES)
-        with open(path) as stream:
+        with open(path, encoding="utf-8") as stream:
             plain = json.load(stream)
     except FileNotFoundError:
         return False
