@@ -125,8 +125,8 @@ def test_another_port():
 @pytest.mark.parametrize("magic, unit", [(0xA1B2C3D4, 1000000), (0xA1B23C4D, 1000000000)])
 def test_pcap(order, magic, unit):
     frames = [(1700000000, unit // 1000 * 7, gen.ethernet(PACKET4, 0x0800)), (1700000001, unit - 1, gen.ethernet(PACKET6, 0x86DD)),
-              (4000000000, 0, gen.ethernet(PACKET4, 0x0800, [7]))]
-    expected = [(1700000000007, V4, PAYLOAD), (1700000001999, V6, PAYLOAD), (4000000000000, V4, PAYLOAD)]
+              (4000000000, unit // 1000 * 9, gen.ethernet(PACKET4, 0x0800, [7]))]
+    expected = [(1700000000007, V4, PAYLOAD), (1700000001999, V6, PAYLOAD), (4000000000009, V4, PAYLOAD)]
     assert found(pcap(frames, order, magic)) == expected
     # What else is in the upper half of the link type says how frames end, not how they begin.
     assert found(pcap(frames, order, magic, 1 | 0x14000000)) == expected
@@ -175,7 +175,7 @@ def test_pcapng(order):
             + enhanced(2, 1536, frame, order) + enhanced(3, 2000000, frame, order)
             + enhanced(4, 1700000000123456789, frame, order)
             + enhanced(5, 7000, frame, order) + enhanced(6, 0, frame, order)  # of no interface there is
-            + block(6, struct.pack(order + "IIIII", 0, 0, 0, 5000, 5000) + frame, order)  # longer than its block
+            + block(6, struct.pack(order + "IIIII", 0, 0, 0, len(frame) + 4, len(frame) + 4) + frame, order)  # longer than its block
             + block(6, b"short", order))
     expected = [(1700000000123, V4, PAYLOAD), (5001, V6, PAYLOAD), (1500, V4, PAYLOAD), (2000, V4, PAYLOAD),
                 (1700000000123, V4, PAYLOAD), (7, V4, PAYLOAD)]

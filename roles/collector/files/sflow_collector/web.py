@@ -26,7 +26,7 @@ TOTAL_SECONDS = 300  # for the whole answer
 BUFFER = 1 << 16
 
 REASONS = {200: "OK", 302: "Found", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found",
-           405: "Method Not Allowed", 414: "URI Too Long", 421: "Misdirected Request", 431: "Request Header Fields Too Large",
+           405: "Method Not Allowed", 421: "Misdirected Request", 431: "Request Header Fields Too Large",
            500: "Internal Server Error", 503: "Service Unavailable"}
 
 #: The page may load what this server gives, and nothing else; no other page may frame it.
