@@ -109,7 +109,7 @@ def memory_info(sock: "socket.socket") -> Tuple[Any, ...]:
     try:
         return struct.unpack("=9I", sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))
     except (OSError, struct.error):
-        return (1 << 32 - 1,) * 8 + (0,)
+        return (0xFFFFFFFF,) * 8 + (0,)
 
 
 def kernel_drops(sock: "socket.socket") -> int:
