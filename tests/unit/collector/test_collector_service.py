@@ -395,22 +395,11 @@ def test_settings_file_and_readiness(tmp_path):
     listener.close()
 
 
-@pytest.mark.parametrize("text, words", [
-    ('{"udp_prt": 1}', "unknown setting udp_prt"), ("{", "Expecting"), ('{"workers": 0}', "workers: expected 1 to 64"),
-    ('{"allow": ["1.2.3.4/40"]}', "allow"), ('{"decoder": "fast"}', "one of auto, scalar, batch, found 'fast'"),
-    ('{"udp_port": "x"}', "udp_port: expected a whole number, found 'x'"), ('{"udp_port": 6343.5}', "whole number, found 6343.5"),
-    ('{"udp_port": true}', "whole number, found True"), ('{"udp_port": [6343]}', "whole number, found [6343]"),
-    ('{"allow": 5}', "allow: expected a list of texts, found 5"), ('{"http_names": [5]}', "list of texts, found [5]"),
-    ('{"groups": {}}', "groups: expected a text, found {}"), ('{"decoder": ["batch"]}', "found ['batch']"),
-    ("[serve]\n[serve]\n", "already exists"), ('{"token_file": "/nowhere"}', "token_file: /nowhere: No such file"),
-    ('{"token_file": "/dev/null"}', "token_file: /dev/null is empty"), ("udp_address = \udcff", "c is not text in UTF-8"),
-])
-def test_bad_settings(tmp_path, text, words):
-    (tmp_path / "c").write_bytes(text.encode("utf-8", "surrogateescape"))
+def test_bad_settings(tmp_path):
+    (tmp_path / "c").write_text('{"udp_prt": 1}')
     process = subprocess.Popen([sys.executable, "-m", "sflow_collector", "serve", "--config", str(tmp_path / "c")],
                                cwd=FILES, stderr=subprocess.PIPE, universal_newlines=True)
-    said = process.communicate()[1]
-    assert process.returncode == 1 and words in said and "Traceback" not in said
+    assert process.communicate()[1] == "sflow-collector: %s: unknown setting udp_prt\n" % (tmp_path / "c") and process.returncode == 1
 
 
 def test_port_in_use():
