@@ -15,9 +15,7 @@ MAX_LIMIT = 100000
 WITH_SAMPLES = ("/metrics/json", "/metric/", "/dump/")  # paths whose answers are values of counter samples
 SCRIPT = "/app/vizceral/scripts/traffic.js/"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
-         ".js": "text/javascript; charset=utf-8", ".json": JSON, ".png": "image/png", ".ico": "image/x-icon",
-         ".webmanifest": "application/manifest+json", ".woff2": "font/woff2", ".txt": "text/plain; charset=utf-8"}
-MAX_FILE = 4 << 20
+         ".js": "text/javascript; charset=utf-8"}
 
 
 class Api:
@@ -129,7 +127,7 @@ class Api:
             return Response(404, b"not found\n")
         path = files[name]
         with open(path, "rb") as stream:
-            body = stream.read(MAX_FILE)
+            body = stream.read()
         tag = '"%s"' % hashlib.sha256(body).hexdigest()[:32]
         headers = [("ETag", tag), ("Cache-Control", "no-cache")]
         if request.headers.get("if-none-match") == tag:
