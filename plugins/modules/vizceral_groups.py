@@ -228,18 +228,15 @@ def write(module: Any, path: str, text: str) -> None:
     directory = os.path.dirname(path) or "."
     if not os.path.isdir(directory):
         module.fail_json(msg=f"The directory {directory} does not exist; create it before the groups are written.")
-    temporary = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".vizceral-groups-", dir=module.tmpdir)
+        descriptor, temporary = tempfile.mkstemp(prefix=".vizceral-groups-", dir=module.tmpdir)  # which ends with the module
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(text.encode("utf-8"))
             handle.flush()
             os.fsync(handle.fileno())
     except OSError as error:
         module.fail_json(msg=f"Cannot write the new groups to a temporary file: {error}.")
-    finally:
-        if temporary:
-            module.add_cleanup_file(temporary)
+        return  # fail_json has ended the run
     module.atomic_move(temporary, path, unsafe_writes=module.params["unsafe_writes"])
 
 

@@ -132,3 +132,52 @@ def test_remarks_are_warnings(run, monkeypatch):
     result = run(groups={"A": ["2001:db8::/32"]}, max_flows=1)
     assert len(result["remarks"]) == 2
     assert said == result["remarks"]
+
+
+def test_differences_are_told_when_they_are_asked_for(run, tmp_path):
+    first = run()["diff"]
+    path, text = str(tmp_path / "groups.json"), (tmp_path / "groups.json").read_text()
+    assert first == [{"before_header": path, "after_header": path, "before": "", "after": text}]
+    (tmp_path / "groups.json").chmod(0o600)
+    second = run(groups={"SiteB": ["10.1.0.0/16"]})["diff"]
+    assert second[0]["before"] == text and second[0]["after"] == (tmp_path / "groups.json").read_text()
+    run(mode="0600")
+    attributes, = run()["diff"]
+    assert attributes["before_header"] == attributes["after_header"] == path + " (attributes)"
+    assert (attributes["before"]["mode"], attributes["after"]["mode"]) == ("0600", "0644")
+    assert "diff" not in run(groups={"SiteC": ["10.2.0.0/16"]}, diff=False)
+
+
+def test_the_mode_that_is_asked_for(run, tmp_path):
+    assert run(mode="0600")["changed"] and mode(tmp_path / "groups.json") == 0o600
+    assert not run(mode="0600")["changed"]
+
+
+def test_no_backup_of_nothing(run):
+    first = run(backup=True)
+    assert first["changed"] and "backup_file" not in first
+
+
+def test_by_default_the_internet_is_that_of_ipv4(run):
+    assert run()["groups"]["INTERNET"] == ["0.0.0.0/0"]
+    assert "::/0" in run(internet_ipv6=True)["groups"]["INTERNET"]
+
+
+def test_a_file_that_cannot_be_read(run, monkeypatch, tmp_path):
+    run()
+
+    def refuse(*_arguments):
+        raise PermissionError(13, "Permission denied")
+    monkeypatch.setattr(module, "open", refuse, raising=False)
+    assert run()["msg"] == f"Cannot read {tmp_path}/groups.json: Permission denied. Run as a user who may (become: true)."
+
+
+def test_no_room_for_the_new_file(run, monkeypatch, tmp_path):
+    run()
+    before = (tmp_path / "groups.json").read_text()
+
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(module.os, "fsync", full)
+    result = run(groups={"SiteB": ["10.1.0.0/16"]})
+    assert result["failed"] and "No space left on device" in result["msg"] and (tmp_path / "groups.json").read_text() == before
