@@ -33,9 +33,12 @@ class Service:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sflow_collector", "serve", "--udp-address", "127.0.0.1", "--udp-port", "0",
              "--http-port", "0"] + list(options), cwd=FILES, stderr=subprocess.PIPE, universal_newlines=True)
-        self.line = self.process.stderr.readline()
-        found = re.search(r"\]:(\d+) .*web on http://127.0.0.1:(\d+)/", self.line)
-        assert found, self.line + self.process.stderr.read()
+        self.first, found = "", None  # what it said until it was there
+        while found is None:
+            line = self.process.stderr.readline()
+            assert line, self.first
+            found = re.search(r"\]:(\d+) .*web on http://127.0.0.1:(\d+)/", line)
+            self.first += line
         self.udp, self.http = int(found.group(1)), int(found.group(2))
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
@@ -269,7 +272,7 @@ def test_workers_answer_like_one(serve, tmp_path, decoder):
     for workers in "1", "3":
         (tmp_path / workers).mkdir()
         services.append(serve("--workers", workers, *(options + (str(tmp_path / workers),))))
-    assert len({service.line.partition("decoder")[2] for service in services}) == 1
+    assert len({service.first.partition("decoder")[2] for service in services}) == 1
 
     def send(*datagrams):
         for service in services:
@@ -374,6 +377,22 @@ def test_groups_are_followed(serve, tmp_path):
             return
         time.sleep(0.05)
     raise AssertionError("the groups were not read again")
+
+
+def test_groups_that_cannot_be_used(tmp_path):
+    """Whoever reads the journal learns of it, at the start and later, and once each time."""
+    path = tmp_path / "groups.json"
+    path.write_text('{"INTERNET": [], "A": ["10.0.0.0/99"]}')
+    service = Service("--groups", str(path))
+    first = service.first.splitlines()
+    assert len(first) == 2 and first[0].startswith("groups: ") and "10.0.0.0/99" in first[0]
+    for text, names in ('{"INTERNET": [], "B": ["10.0.0.0/8"]}', ["INTERNET", "B"]), ("{", ["INTERNET", "B"]):
+        (tmp_path / "new").write_text(text)
+        os.rename(str(tmp_path / "new"), str(path))
+        time.sleep(2.2)  # it looks once a second
+        assert service.json("/traffic/json")["groups"] == names
+    status, said = service.stop()
+    assert status == 0 and said.startswith("groups: ") and said.endswith("; keeping the groups there were\n") and said.count("\n") == 1
 
 
 def test_settings_file_and_readiness(tmp_path):
