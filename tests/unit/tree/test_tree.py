@@ -31,7 +31,7 @@ def place(tmp_path, monkeypatch):
         for name, data in (contents or {}).items():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes(data)
-        arguments = dict(src="x", dest=str(dest), files=list(files), archive=pack(str(source)), **others)
+        arguments = {"src": "x", "dest": str(dest), "files": list(files), "archive": pack(str(source)), **others}
         arguments.update(_ansible_check_mode=check, _ansible_remote_tmp=str(tmp_path), _ansible_keep_remote_files=False)
         monkeypatch.setattr(basic, "_ANSIBLE_ARGS", to_bytes(json.dumps({"ANSIBLE_MODULE_ARGS": arguments})))
         monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)  # ansible-core 2.19 and newer asks for it
@@ -198,3 +198,53 @@ def test_no_change_writes_no_backup(place, tmp_path):
     place(contents=PACKAGE)
     place(backup=str(tmp_path / "previous"))
     assert not (tmp_path / "previous").exists()
+
+
+def test_a_file_that_cannot_be_written(place, tmp_path, monkeypatch):
+    """What is told is what became of it: files of before are whole, nothing half written lies about, and the next run repairs."""
+    place(contents=PACKAGE)
+    before, writing, sync = on_disk(place.dest), [], os.fsync
+
+    def full(handle):
+        writing.append(handle)
+        if len(writing) == 2:
+            raise OSError(28, "No space left on device")
+        sync(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tree.os, "fsync", full)
+        told = place(contents={"a.py": b"print(2)\n", "web/page.html": b"new"}, fail=True)["msg"]
+    assert told == "Not every file could be written: [Errno 28] No space left on device. The next run repairs what is missing."
+    assert on_disk(place.dest) == {**before, "a.py": b"print(2)\n"}
+    assert place()["changed_files"] == [str(place.dest / "web" / "page.html")]
+
+
+def test_a_link_to_a_directory_is_removed_and_not_what_is_in_it(place, tmp_path):
+    place(contents=PACKAGE)
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "x").write_text("theirs")
+    (place.dest / "web" / "link").symlink_to(tmp_path / "others")
+    (place.dest / "dangling").symlink_to(tmp_path / "nothing")
+    assert place()["changed_files"] == [str(place.dest / "dangling"), str(place.dest / "web" / "link")]
+    assert (tmp_path / "others" / "x").read_text() == "theirs" and not (place.dest / "web" / "link").is_symlink()
+
+
+def test_the_diff_of_a_tree_has_what_goes_and_what_comes(place):
+    place(contents=PACKAGE)
+    (place.dest / "stray.py").write_bytes(b"")
+    (difference,) = place(contents={"a.py": b"print(2)\n"})["diff"]
+    before, after = difference["before"].splitlines(), difference["after"].splitlines()
+    assert [line.split("  ")[1] for line in before] == [str(place.dest / "a.py"), str(place.dest / "stray.py")]
+    assert [line.split("  ")[1] for line in after] == [str(place.dest / "a.py")] and before[0] != after[0]
+    assert before[1].startswith("e3b0c44298fc1c14 ")  # SHA-256 of nothing
+    assert place()["diff"] == []
+
+
+def test_a_backup_that_cannot_be_read(place, tmp_path):
+    (tmp_path / "previous").write_text("{")
+    told = place(contents=PACKAGE, state="previous", backup=str(tmp_path / "previous"), fail=True)["msg"]
+    assert told.startswith(f"Cannot put back what {tmp_path}/previous holds: ") and (tmp_path / "previous").exists()
+
+
+def test_the_module_alone_cannot_do_it(place):
+    assert "The action plugin of netviz.sflow.tree did not run" in place(contents=PACKAGE, archive=None, fail=True)["msg"]
