@@ -29,19 +29,19 @@ options:
     type: str
     required: true
   port:
-    description: The UDP port.
+    description: The UDP port, 1 to 65535.
     type: int
     default: 9
   sampling:
-    description: The sampling rate of the agent, 1 in so many.
+    description: The sampling rate of the agent, 1 in so many; 1 or more.
     type: int
     required: true
   max_packets:
-    description: How many packets are sent at most.
+    description: How many packets are sent at most; 1 or more.
     type: int
     default: 50000
   seconds:
-    description: For how long packets are sent at most. They are spread over this time.
+    description: For how long packets are sent at most, 0.1 to 60. They are spread over this time.
     type: float
     default: 5.0
 """
@@ -73,10 +73,11 @@ from typing import Any, Callable, List
 from ansible.module_utils.basic import AnsibleModule
 
 FACTOR = 10
-MAX_SECONDS = 60.0
+#: The least and the greatest value of an option.
+RANGES = {"port": (1, 65535), "sampling": (1, 2**32 - 1), "max_packets": (1, 2**32 - 1), "seconds": (0.1, 60)}
 
 
-def burst(send: Callable[..., Any], packets: int, seconds: float, now: Callable[..., Any] = time.time,
+def burst(send: Callable[..., Any], packets: int, seconds: float, now: Callable[..., Any] = time.monotonic,
           sleep: Callable[..., Any] = time.sleep) -> int:
     """Sends the packets evenly over the time, a few at once; returns how many there were in time."""
     start, sent = now(), 0
@@ -104,10 +105,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     p = module.params
-    if p["sampling"] < 1 or p["max_packets"] < 1 or not 0 < p["seconds"] <= MAX_SECONDS or not 0 < p["port"] < 65536:
-        module.fail_json(
-            msg="sampling and max_packets are numbers from 1 on, seconds is at most %g, port is a port." % MAX_SECONDS
-        )
+    for name, (low, high) in RANGES.items():
+        if not low <= p[name] <= high:
+            module.fail_json(msg="%s is %s; expected %s to %s." % (name, p[name], low, high))
     wanted = FACTOR * p["sampling"]
     packets = min(wanted, p["max_packets"])
     if module.check_mode:
@@ -117,20 +117,21 @@ def main() -> None:
         peer = socket.socket(family, kind, protocol)
     except OSError as error:
         module.fail_json(msg="There is no way to send to %s: %s." % (p["address"], error))
-    refused: List[Any] = []
+    refused: List[str] = []
 
     def send() -> None:
         try:
             peer.sendto(b"netviz.sflow flow proof", target)
         except OSError as error:  # a full queue or the other end's "port unreachable" is no reason to stop
-            refused[:] = [str(error)]
+            refused.append(str(error))
 
     try:
         sent = burst(send, packets, p["seconds"])
     finally:
         peer.close()
     if refused:
-        module.warn("Some packets to %s were not sent: %s." % (p["address"], refused[0]))
+        sent -= len(refused)
+        module.warn("Packets to %s that were not sent: %d. The last one: %s." % (p["address"], len(refused), refused[-1]))
     module.exit_json(changed=False, packets=sent, enough=sent >= wanted)
 
 
