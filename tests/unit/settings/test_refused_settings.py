@@ -108,6 +108,13 @@ AGENT_CASES = {
 FINE = {
     "fine users": {"sflow_rt_proxy_users": {"operations": "s3cret\\s"}, "sflow_rt_heap": "512m", "sflow_rt_memory_limit": "2G",
                    "sflow_rt_proxy_server_name": "watch.example.net sflow.example.net"},
+    "fine addresses": {"sflow_rt_udp_address": "192.0.2.1", "sflow_rt_http_address": "::1"},
+    "fine host network": {"sflow_rt_network_mode": "host", "sflow_rt_http_address": ""},
+    "fine page for all": {"sflow_rt_http_address": "0.0.0.0"},
+    "fine networks": {"sflow_rt_proxy": True, "sflow_rt_proxy_allow": ["192.0.2.0/24"]},
+    "fine passwords": {"sflow_rt_proxy": True, "sflow_rt_proxy_users": {"a": "b"}},
+    "fine least": {"sflow_rt_heap": "32M", "sflow_rt_memory_limit": "333554432"},
+    "fine most": {"sflow_rt_heap": "1024G"},
     "collector fine": {"collector_token": "0123456789abcdef", "collector_http_names": ["watch.example.net"], "collector_workers": "2"},
     "agent fine": {"hsflowd_state": "absent", "hsflowd_keep_config": "yes"},
 }
