@@ -156,7 +156,7 @@ options:
       - The default is two and a half times its O(agents[].polling), or 75 seconds if that is not known.
     type: float
   max_loss:
-    description: The share of lost datagrams in percent above which an agent is V(losing).
+    description: The share of lost datagrams in percent, 0 to 100, above which an agent is V(losing).
     type: float
     default: 1.0
   require:
@@ -178,7 +178,7 @@ options:
     type: float
     default: 0.0
   request_timeout:
-    description: How long one request may take, in seconds.
+    description: How long one request may take, in seconds, 0.1 to 3600.
     type: float
     default: 10.0
   fail_unless_proved:
@@ -472,6 +472,10 @@ OTHER_OPTIONS = {
     name: AGENT_OPTIONS[name] for name in ("name", "address", "other_addresses", "host_name", "polling", "running_seconds")
 }
 
+WEEK = 7 * 86400
+#: The least and the greatest value of an option: seconds, and of max_loss percent.
+RANGES = {"max_age": (0, WEEK), "max_loss": (0, 100), "timeout": (0, WEEK), "waited": (0, WEEK), "request_timeout": (0.1, 3600)}
+
 
 def check(module: Any, expected: List["verdicts.Expected"]) -> None:
     """What the argument specification cannot say."""
@@ -482,10 +486,10 @@ def check(module: Any, expected: List["verdicts.Expected"]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         module.fail_json(msg="These hosts are named twice in agents: {}.".format(", ".join(twice)))
-    for option in ("max_age", "max_loss", "timeout", "waited", "request_timeout"):
+    for option, (low, high) in RANGES.items():
         value = module.params[option]
-        if value is not None and not 0 <= value < 86400 * 7:
-            module.fail_json(msg=f"{option} is {value:g}; expected a number from 0 on, below a week.")
+        if value is not None and not low <= value <= high:
+            module.fail_json(msg=f"{option} is {value:g}; expected a number from {low} to {high}.")
     if not module.params["url"]:
         module.fail_json(msg="url is empty; give at least one server to ask.")
 
