@@ -4,10 +4,14 @@
 """The action of hsflowd_apply: what it sends to the host. The connection is not there, only the call of the module is seen."""
 
 import base64
+import os
+import subprocess
+import time
 import types
 
 import pytest
 from ansible.plugins.action import ActionBase
+from ansible_collections.netviz.sflow.plugins.action import hsflowd_apply as actions
 from ansible_collections.netviz.sflow.plugins.action.hsflowd_apply import ActionModule
 from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_apply import Failed
 from ansible_collections.netviz.sflow.plugins.modules.hsflowd_apply import download
@@ -114,6 +118,66 @@ def test_without_anything_awaited_only_the_record_goes(call, commands):
     assert sent is None and not result["changed"] and len(commands.all) == 1
     result, _sent = call({"state": "proved", "awaited": AWAITED}, check_mode=True)
     assert not result["changed"] and len(commands.all) == 1
+
+
+def test_a_record_that_cannot_be_removed(call, monkeypatch):
+    answer = {"rc": 1, "stdout": "", "stderr": "rm: cannot remove it:\n Read-only file system"}
+    monkeypatch.setattr(ActionModule, "_low_level_execute_command", lambda _self, _command: answer)
+    result, _sent = call({"state": "proved"})
+    assert result["failed"] and result["msg"] == f"{actions.PENDING} could not be removed: rm: cannot remove it: Read-only file system"
+
+
+@pytest.fixture
+def place(monkeypatch, tmp_path):
+    """A host with a record of a change, whose daemon has said nothing since; the commands run there, in a shell, and are timed."""
+    state = tmp_path / "it's here"
+    state.mkdir()
+    for name, path in ("STATE", state), ("PENDING", state / "pending"), ("AUTO", tmp_path / "hsflowd.auto"):
+        monkeypatch.setattr(actions, name, str(path))
+
+    def execute(_self, command):
+        begun = time.monotonic()
+        done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+        there.seconds.append(time.monotonic() - begun)
+        return {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+
+    monkeypatch.setattr(ActionModule, "_low_level_execute_command", execute)
+    there = types.SimpleNamespace(state=state, pending=state / "pending", auto=tmp_path / "hsflowd.auto", seconds=[])
+    there.auto.write_text(SAID.format("192.0.2.1"))
+    os.utime(there.auto, (1000, 1000))
+    there.pending.write_text("{}")
+    os.utime(there.pending, (2000, 2000))
+    return there
+
+
+def test_it_is_waited_for_what_the_daemon_says_since_the_change(call, place):
+    """What it said before is no reason to stop waiting. It is what there is, should the clock have been set back meanwhile."""
+    awaited = {**AWAITED, "seconds": 1}
+    for said, why in ((SAID.format("192.0.2.9"), "the collector 192.0.2.1 port 6343 is not in effect"),
+                      ("rev_start=1\n", f"after 1 s {place.auto} is not complete")):
+        place.auto.write_text(said)
+        os.utime(place.auto, (1000, 1000))
+        result, _sent = call({"state": "proved", "awaited": awaited, "rollback": False})
+        assert 1 <= place.seconds[-1] < 10 and result["unproved"] == why and place.pending.exists()
+    place.auto.write_text("rev_start=1\n")  # newer, and not at its end
+    result, _sent = call({"state": "proved", "awaited": awaited, "rollback": False})
+    assert place.seconds[-1] >= 1 and result["unproved"] and place.pending.exists()
+    place.auto.write_text(SAID.format("192.0.2.1"))
+    os.utime(place.auto, (1000, 1000))
+    result, _sent = call({"state": "proved", "awaited": awaited, "rollback": False})
+    assert place.seconds[-2] >= 1 and "unproved" not in result and not place.pending.exists()
+
+
+def test_what_it_says_since_is_taken_at_once_and_the_record_goes(call, place):
+    os.utime(place.auto, (3000, 3000))
+    result, _sent = call({"state": "proved", "awaited": {**AWAITED, "seconds": 20}})
+    assert "unproved" not in result and place.seconds[0] < 10 and not place.state.exists()
+
+
+def test_what_else_lies_beside_the_record_stays(call, place):
+    (place.state / "previous.deb").write_text("x")
+    result, _sent = call({"state": "proved"})
+    assert "failed" not in result and not place.pending.exists() and (place.state / "previous.deb").exists()
 
 
 def test_a_password_in_an_address_is_not_said_by_the_host(monkeypatch):
