@@ -25,7 +25,7 @@ STALL_SECONDS = 20  # without reading anything of the answer
 TOTAL_SECONDS = 300  # for the whole answer
 BUFFER = 1 << 16
 
-REASONS = {200: "OK", 302: "Found", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found",
+REASONS = {200: "OK", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found",
            405: "Method Not Allowed", 421: "Misdirected Request", 431: "Request Header Fields Too Large",
            500: "Internal Server Error", 503: "Service Unavailable"}
 
