@@ -5,6 +5,7 @@
 
 import errno
 import importlib.util
+import os
 import selectors
 import socket
 import time
@@ -195,7 +196,7 @@ class Planned:
 
 def test_schedule(monkeypatch):
     clock, selector = Clock(monkeypatch), selectors.DefaultSelector()
-    with udp.open_socket("127.0.0.1", 0, 65536) as sock, selector:
+    with selector, udp.open_socket("127.0.0.1", 0, 65536) as sock:
         def watched():
             return sock in {key.fileobj for key in selector.get_map().values()}
         receiver = Planned(clock, [0.05, 0.0, 0.02, None, None, 0.05])
@@ -406,12 +407,12 @@ def test_one_by_one_where_many_at_once_cannot_be(problem, monkeypatch):
     if problem == "recvmmsg":
         monkeypatch.setattr(mmsg, "available", lambda: "the C library has no recvmmsg")
     else:
-        monkeypatch.setattr(mmsg.ctypes, "CDLL", lambda *_arguments: (_ for _ in ()).throw(OSError("forbidden")))
+        monkeypatch.setattr(mmsg.ctypes, "CDLL", lambda *_arguments: os.stat("/nowhere"))
     with udp.open_socket("127.0.0.1", 0, 65536) as sock:
         receiver = udp.receiver(sock, core, udp.AllowList())
         assert isinstance(receiver, udp.Receiver)
         assert core.decoder_reason == reason + ", received one by one: " + (
-            "the C library has no recvmmsg" if problem == "recvmmsg" else "ctypes cannot be used: forbidden")
+            "the C library has no recvmmsg" if problem == "recvmmsg" else "ctypes cannot be used: [Errno 2] No such file or directory: '/nowhere'")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(gen.datagram("192.0.2.1", 1), sock.getsockname())
         taken(core, receiver)
