@@ -49,7 +49,8 @@ def test_one_packet(clock):
 def module(monkeypatch, capsys):
     """Run the module in this process; return its result."""
     def call(check=False, **arguments):
-        arguments = {"address": "127.0.0.1", "seconds": 0.2, **arguments, "_ansible_check_mode": check, "_ansible_remote_tmp": "/tmp"}
+        monkeypatch.setattr(sflow_burst, "burst", lambda send, packets, _seconds: sum(send() is None for _number in range(packets)))
+        arguments = {"address": "127.0.0.1", **arguments, "_ansible_check_mode": check, "_ansible_remote_tmp": "/tmp"}
         monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
         monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
         with pytest.raises(SystemExit):
