@@ -236,6 +236,14 @@ def receiving(decoder, *options):
     return core, sock, udp.receiver(sock, core, udp.AllowList(*options))
 
 
+def receiving_with_times():
+    """The same by the batch decoder. The kernel begins to note times of arrival a moment after it was asked to; until then it
+    takes the time of reading."""
+    made = receiving("batch")
+    time.sleep(0.5)
+    return made
+
+
 def taken(core, receiver):
     """Drain until nothing is left; how many times."""
     for turn in range(1, 100):
@@ -298,7 +306,7 @@ def test_datagrams_that_are_cut(decoder):
 @pytest.mark.skipif(DECODERS == ["scalar"], reason="numpy is not installed for this Python")
 def test_the_time_of_arrival():
     """What waits in the socket does not grow younger."""
-    core, sock, receiver = receiving("batch")
+    core, sock, receiver = receiving_with_times()
     with sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         begun = core.clock()
         sender.sendto(gen.datagram("192.0.2.1", 1), sock.getsockname())
@@ -307,7 +315,7 @@ def test_the_time_of_arrival():
         time.sleep(0.2)
         taken(core, receiver)
         first, second = [core.account.streams.last[agent.streams[0][1]] for agent in core.account.by_number]
-        assert begun <= first <= second - 290 and second <= core.clock() - 190
+        assert begun - 20 <= first <= second - 280 and second <= core.clock() - 180
         # A clock that was set, or a kernel that tells nonsense: never in the future, never long ago.
         for ahead in -3600000, 3600000:
             core.clock = lambda ahead=ahead: int(time.time() * 1000) + ahead
@@ -315,7 +323,7 @@ def test_the_time_of_arrival():
             sender.sendto(gen.datagram("192.0.2.%d" % (3 + (ahead > 0)), 1), sock.getsockname())
             taken(core, receiver)
             last = core.account.streams.last[core.account.by_number[-1].streams[0][1]]
-            assert now + ahead <= last <= now + ahead + 10000
+            assert now + ahead - 20 <= last <= now + ahead + 10000
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
@@ -383,7 +391,7 @@ def test_times_of_many():
     if DECODERS == ["scalar"]:
         pytest.skip("numpy is not installed for this Python")
     from sflow_collector import mmsg
-    core, sock, receiver = receiving("batch")
+    core, sock, receiver = receiving_with_times()
     first, last_with_old_time = mmsg.STAMPED + 10, mmsg.STAMPED + mmsg.STAMPED_EVERY - 1
     with sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for number in range(first + 60):

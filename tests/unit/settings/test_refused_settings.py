@@ -35,7 +35,8 @@ CASES = {
     "policy": ({"sflow_rt_restart_policy": False}, "sflow_rt_restart_policy is false; expected always, unless-stopped, on-failure or no, in quotes"),
     "address": ({"sflow_rt_http_address": "300.1.2.3"}, 'sflow_rt_http_address is "300.1.2.3"; expected an address of the host'),
     "image": ({"sflow_rt_image": "sflow / vizceral"}, 'sflow_rt_image is "sflow / vizceral"; expected the name of an image'),
-    "container": ({"sflow_rt_container_name": "a b"}, "sflow_rt_container_name"),
+    "container": ({"sflow_rt_container_name": "viewer one"}, 'sflow_rt_container_name is "viewer one"; expected letters, digits and _.-'),
+    "engine": ({"sflow_rt_docker_host": "unix:///run/a socket"}, 'sflow_rt_docker_host is "unix:///run/a socket"; expected an address such as'),
     "directory": ({"sflow_rt_config_dir": "/"}, "expected an absolute path below the root"),
     "server": ({"sflow_rt_proxy_server_name": 'a; return 200 "x"'}, "expected names such as watch.example.net"),
     "list": ({"sflow_rt_proxy_allow": "192.0.2.0/24,198.51.100.0/24"}, "expected a list, such as"),
@@ -89,6 +90,11 @@ COLLECTOR_CASES = {
     "collector token": ({"collector_token": "0123456789abcdef\n"}, "collector_token must be 16 to 512 letters"),
     "collector digits": ({"collector_token": 12345678901234567890}, "collector_token is (not shown); expected text in quotes"),
     "collector names": ({"collector_http_names": 5}, "collector_http_names is 5; expected a list, such as"),
+    "collector name": ({"collector_http_names": ["watch.example.net:8008"]}, 'collector_http_names has "watch.example.net:8008"; expected names'),
+    "collector networks": ({"collector_allow": ["192.0.2.0/24", "192.0.2.1/24"]}, 'collector_allow has "192.0.2.1/24"; expected networks'),
+    "collector chain": ({"collector_nftables_chain": "inet filter input; drop"}, "expected family, table and chain"),
+    "collector relative": ({"collector_python": "python3"}, 'collector_python is "python3"; expected an absolute path'),
+    "collector spaces": ({"collector_python": "/opt/my python"}, "expected an absolute path without spaces"),
     "collector python": ({"collector_python": "/home/a/python"}, "not in a home directory"),
     "collector viewer": ({"sflow_rt_groups": {None: ["10.2.0.0/16"]}}, "collector_groups: Group name null in groups is no text"),
 }
@@ -121,7 +127,9 @@ FINE = {
                             "sflow_rt_proxy_address": "192.0.2.1"},
     "fine least": {"sflow_rt_heap": "32M", "sflow_rt_memory_limit": "333554432"},
     "fine most": {"sflow_rt_heap": "1024G"},
-    "collector fine": {"collector_token": "0123456789abcdef", "collector_http_names": ["watch.example.net"], "collector_workers": "2"},
+    "collector fine": {"collector_token": "0123456789abcdef", "collector_http_names": ["watch.example.net"], "collector_workers": "2",
+                       "collector_allow": ["192.0.2.0/24", "2001:db8::/32"], "collector_nftables_chain": "inet filter input"},
+    "collector-plain": {},
     "agent fine": {"hsflowd_state": "absent", "hsflowd_keep_config": "yes"},
 }
 ALL_CASES = {**CASES, **COLLECTOR_CASES, **AGENT_CASES}
