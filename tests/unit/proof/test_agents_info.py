@@ -1,12 +1,9 @@
 """The module that asks: what it refuses, and what it says of hosts that are proved and of hosts that are not."""
 
-import json
-
 import pytest
 
 pytest.importorskip("ansible.module_utils.basic", reason="no ansible-core is installed for this Python")
 
-from ansible.module_utils import basic
 from ansible_collections.netviz.sflow.plugins.modules import sflow_agents_info
 from proof_servers import fleet, fleet_row, serving
 
@@ -14,18 +11,9 @@ WEB1 = {"name": "web1", "address": "192.0.2.11"}
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the module in this process; return its result, with what it warned of."""
+def run(run_module):
     def call(check=False, **arguments):
-        said = []
-        arguments = {"url": ["http://127.0.0.1:1"], "agents": [WEB1], "timeout": 0, **arguments, "_ansible_check_mode": check,
-                     "_ansible_remote_tmp": "/tmp"}
-        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
-        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-        monkeypatch.setattr(sflow_agents_info.AnsibleModule, "warn", lambda _self, text: said.append(text))
-        with pytest.raises(SystemExit):
-            sflow_agents_info.main()
-        return {"failed": False, **json.loads(capsys.readouterr().out), "warned": said}
+        return run_module(sflow_agents_info, {"url": ["http://127.0.0.1:1"], "agents": [WEB1], "timeout": 0, **arguments}, check)
     return call
 
 

@@ -1,13 +1,11 @@
 """The packets of the flow proof: bounded in number and time, and spread."""
 
-import json
 import socket
 
 import pytest
 
 pytest.importorskip("ansible.module_utils.basic", reason="no ansible-core is installed for this Python")
 
-from ansible.module_utils import basic
 from ansible_collections.netviz.sflow.plugins.modules import sflow_burst
 from ansible_collections.netviz.sflow.plugins.modules.sflow_burst import burst
 
@@ -46,17 +44,9 @@ def test_one_packet(clock):
 
 
 @pytest.fixture
-def module(monkeypatch, capsys):
-    """Run the module in this process; return its result."""
-    def call(check=False, **arguments):
-        monkeypatch.setattr(sflow_burst, "burst", lambda send, packets, _seconds: sum(send() is None for _number in range(packets)))
-        arguments = {"address": "127.0.0.1", **arguments, "_ansible_check_mode": check, "_ansible_remote_tmp": "/tmp"}
-        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
-        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-        with pytest.raises(SystemExit):
-            sflow_burst.main()
-        return json.loads(capsys.readouterr().out)
-    return call
+def module(run_module, monkeypatch):
+    monkeypatch.setattr(sflow_burst, "burst", lambda send, packets, _seconds: sum(send() is None for _number in range(packets)))
+    return lambda check=False, **arguments: run_module(sflow_burst, {"address": "127.0.0.1", **arguments}, check)
 
 
 @pytest.fixture
@@ -114,9 +104,8 @@ def test_packets_that_cannot_be_sent(module, monkeypatch):
 
         def close(self):
             self.closed = True
-    peer, said = Peer(), []
+    peer = Peer()
     monkeypatch.setattr(sflow_burst.socket, "socket", lambda *_arguments: peer)
-    monkeypatch.setattr(sflow_burst.AnsibleModule, "warn", lambda _self, text: said.append(text))
     told = module(sampling=5)
     assert (told["packets"], told["enough"]) == (25, False) and peer.closed
-    assert said == ["Packets to 127.0.0.1 that were not sent: 25. The last one: [Errno 111] Connection refused."]
+    assert told["warned"] == ["Packets to 127.0.0.1 that were not sent: 25. The last one: [Errno 111] Connection refused."]
