@@ -317,6 +317,21 @@ def test_packets_held_back_for_the_talkers(monkeypatch):
     assert bytes(rows[0]["target"][:5]) == b"\x0a\0\0\x02\0"
 
 
+def test_how_many_packets_the_ring_is_given():
+    """Where the ring would not hold the window that is shown, every second packet of those before is left out, and back."""
+    held, row = learned.Remembered(), (T0, 400, 64, 6, b"\x0a\0\0\1\x0a\0\0\2")
+    assert learned.REMEMBER_A_SECOND * traffic.WINDOW_S <= traffic.RING
+    seen = []
+    for many, taken in ((1, 0), (1, 1), (0, 1), (0, 0), (-1, 0), (-1, 0), (-1, 0), (0, 0), (20, 0), (1, 0)):
+        for number in range(learned.REMEMBER_A_SECOND * many + 1 if many > 0 else learned.REMEMBER_A_SECOND // (4 if many else 2) + many):
+            held.add(*row)
+            if taken and number % 1000 == 500:  # as somebody asks
+                list(held.take())
+        held.turn()
+        seen.append(held.one_in // learned.REMEMBER_ONE_IN)
+    assert seen == [2, 4, 4, 4, 2, 1, 1, 1, 2, 4]
+
+
 def test_fault_in_a_sample(monkeypatch):
     """A run that was opened and got no sample, because of a fault, is no run."""
     collector = core.create("scalar")

@@ -196,6 +196,42 @@ def frames_of(file):
     return out
 
 
+class Slow(io.FileIO):
+    """A file that gives at most 50 bytes at a time."""
+
+    def read(self, size=-1):
+        return super().read(min(size, 50))
+
+
+class Pipe(io.BytesIO):
+    """What cannot be read twice."""
+
+    def seekable(self):
+        return False
+
+    def seek(self, *_arguments):
+        raise io.UnsupportedOperation("seek")
+
+
+@pytest.mark.parametrize("part", (64, 1000, 1 << 16))
+@pytest.mark.parametrize("kind", ("file", "slow file", "memory", "pipe"))
+@pytest.mark.parametrize("cut", (0, 1, 700))
+def test_pieces(part, kind, cut, monkeypatch, tmp_path):
+    """However a file is read in pieces, shorter than a frame or longer, every datagram is there once, whole, and in order;
+    all but the last one of a file that is cut in the middle of a frame."""
+    monkeypatch.setattr(capture, "PART", part)
+    payloads = [bytes([number]) * (number * 37 % 1200) for number in range(190)]
+    assert len(payloads[-1]) > 700
+    file = gen.pcap([(number, gen.udp_frame("192.0.2.1", payload)) for number, payload in enumerate(payloads)])
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(file[:len(file) - cut])
+    stream = {"file": lambda: open(str(path), "rb"), "slow file": lambda: io.BufferedReader(Slow(str(path)), 16),
+              "memory": lambda: io.BytesIO(path.read_bytes()), "pipe": lambda: Pipe(path.read_bytes())}[kind]()
+    with stream:
+        got = [(time, payload) for time, _source, payload in capture.datagrams(stream)]
+    assert got == [(1000 * number, payload) for number, payload in enumerate(payloads)][:190 - (cut > 0)]
+
+
 @pytest.mark.parametrize("piece", (64, 1000, 1 << 18))
 @pytest.mark.parametrize("most", (2, 7, 1000))
 def test_blocks(piece, most, monkeypatch):

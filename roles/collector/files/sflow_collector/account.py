@@ -353,11 +353,11 @@ class Account:
         last[point] = now
         if kept_slot[point] and now - kept_at[point] < KEEP_EVERY_MS:
             return
-        body = bytes(data[start:end])
+        body = data[start:end]
         if not self.kept.put(point, body, now):
             self.overflow["counter_samples"] += 1
         if sources[point] == counters.HOST and asks_for_name(count + 1):
-            self.identify(agent, point, body, now)
+            self.identify(agent, point, bytes(body), now)
 
     def identify(self, agent: "Agent", point: int, body: bytes, now: int) -> None:
         """Note who a host says it is; its record as it came makes the next look short."""

@@ -44,7 +44,7 @@ FEW = 16  # or when fewer datagrams than this are left; the rest is walked one b
 SMALL = 24  # so few datagrams are decoded one by one: numpy's calls would cost more
 MOST_PARTS = 8  # into which new sources may cut a batch before the rest of it is decoded one by one; each costs as much as a batch
 GATHER = 8192  # datagrams in one batch where they do not come in slots of their own,
-GATHER_BYTES = 3 << 20  # and their bytes
+GATHER_BYTES = 4 << 20  # and their bytes; what a batch costs by itself is as much as 600 datagrams
 MAX_FORMS = 256  # forms of counter samples that are remembered
 MAX_DENSE = 1 << 22  # largest table from pair of groups to its small number
 

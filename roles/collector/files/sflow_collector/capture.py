@@ -11,7 +11,7 @@ from .packet import TAGS
 
 MAX_FRAME = 1 << 20
 PIECE = 1 << 18  # bytes read at a time
-PART = 1 << 16  # the same where frames are taken one by one
+PART = 1 << 16  # the same where frames are taken one by one; not less than the head of one and PAD
 PAD = bytes(8)  # stands behind every frame: a decoder may look so far ahead
 MAGICS = {b"\xd4\xc3\xb2\xa1": ("<", 1000000), b"\xa1\xb2\xc3\xd4": (">", 1000000),
           b"\x4d\x3c\xb2\xa1": ("<", 1000000000), b"\xa1\xb2\x3c\x4d": (">", 1000000000)}
@@ -62,6 +62,16 @@ def _exactly(stream: Any, size: int) -> Optional[bytes]:
     return data if len(data) == size else None
 
 
+def _filled(stream: Any, data: bytes, size: int) -> bytes:
+    """data and what follows it, size bytes or all that is left."""
+    while len(data) < size:
+        more = stream.read(size - len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
 def _pcap(stream: Any, port: int, order: str, unit: int) -> Iterator[Located]:
     """The datagrams of a pcap file. Usual frames, UDP behind IPv4 or IPv6 behind Ethernet and nothing else, are recognised here."""
     head = _exactly(stream, 20)
@@ -72,11 +82,22 @@ def _pcap(stream: Any, port: int, order: str, unit: int) -> Iterator[Located]:
     shortest, per_unit = 42 if link == 1 else MAX_FRAME + 1, unit // 1000
     usual6, (mask, unfragmented_udp) = _IPV6_BEHIND_ETHERNET.unpack_from, _UNFRAGMENTED_UDP
     mapped, port_and_rest, port_and_rest6 = wire.MAPPED, (port << 16) - 34, (port << 16) - 54
-    piece, data = head, b""
-    while piece:
-        piece = stream.read(PART)
-        data += piece or PAD  # nothing follows the last frame
-        position, limit = 0, len(data) - len(PAD)
+    seekable = stream.seekable()
+    if seekable:  # what is left of a piece is read again, straight into the next one
+        begin = stream.tell()
+        stream = getattr(stream, "raw", stream)
+        stream.seek(begin)
+    data, position, filled, part = b"", 0, 0, PART
+    while True:
+        if seekable:
+            stream.seek(position - filled, 1)
+            data = _filled(stream, b"", part)
+        else:
+            data = _filled(stream, data[position:filled], part)
+        position, filled, ended = 0, len(data), len(data) < part
+        if ended:
+            data += PAD  # nothing follows the last frame
+        limit, part = len(data) - len(PAD), PART
         while True:
             begin = position + 16
             if begin > limit:
@@ -86,6 +107,7 @@ def _pcap(stream: Any, port: int, order: str, unit: int) -> Iterator[Located]:
             if end > limit:
                 if size > MAX_FRAME:
                     raise CaptureError("a frame of %d bytes" % size)
+                part = max(PART, end + len(PAD) - position)
                 break
             position = end
             if size >= shortest:
@@ -100,7 +122,8 @@ def _pcap(stream: Any, port: int, order: str, unit: int) -> Iterator[Located]:
                         yield seconds * 1000 + fraction // per_unit, address, data, begin + 62, end
                         continue
             yield from _copied(seconds * 1000 + fraction // per_unit, link, data[begin:end], port)
-        data = data[position:]
+        if ended:
+            return
 
 
 def _pcapng(stream: Any, port: int) -> Iterator[Located]:
@@ -177,7 +200,8 @@ class Blocks:
             limit = filled - 16
             while position <= limit:
                 append(position)
-                position += 16 + unpack(view, position + 8)[0]
+                size, = unpack(view, position + 8)
+                position += 16 + size
         if len(places) > most:
             position = places[most]
             del places[most:]

@@ -36,7 +36,8 @@ MAX_FORMS = 6  # forms with the same tag and length
 BUDGET = 256  # forms learned at the start, and one more with every 100 datagrams
 MAX_RATES = 64  # sampling rates for which lengths are held back
 MAX_HELD = 4 << 20  # bytes of datagrams of which the lengths of packets are held back
-REMEMBER_ONE_IN = 8  # packets of which one goes into the ring of the traffic, for all of them
+REMEMBER_ONE_IN = 8  # packets of which at most one goes into the ring of the traffic, for all of them
+REMEMBER_A_SECOND = traffic.RING // traffic.WINDOW_S  # so that the ring holds what is shown
 MASK, MAX_GAP = sequence.MASK, sequence.MAX_GAP
 MAX_RATE = traffic.MAX_RATE
 
@@ -247,18 +248,31 @@ class Remembered:
     """Packets that are to go into the ring of the traffic, packed."""
 
     def __init__(self) -> None:
+        self.one_in = REMEMBER_ONE_IN  # packets of which one is to be added
         self._rows = bytearray()
+        self._mark = 0  # how many bytes there were when the second began, less those that were taken since
 
     def add(self, now: int, frames: int, length: int, protocol: int, pair: bytes) -> None:
         """A packet that stands for so many frames; pair is its source and target address in one."""
         self._rows += _REMEMBERED.pack(now, frames, length, protocol, len(pair), pair)
         if len(self._rows) >= 2 * traffic.RING * _REMEMBERED.size:
+            self._mark -= traffic.RING * _REMEMBERED.size
             del self._rows[:traffic.RING * _REMEMBERED.size]
 
     def take(self) -> Iterable[Any]:
         """(now, frames, length, protocol, size of the pair, pair with padding) of the newest, which are forgotten."""
+        self._mark -= len(self._rows)
         rows, self._rows = self._rows[-traffic.RING * _REMEMBERED.size:], bytearray()
         return _REMEMBERED.iter_unpack(rows)
+
+    def turn(self) -> None:
+        """Begin another second, in which fewer or more are to be added when those of the last one were too many or few."""
+        added = (len(self._rows) - self._mark) // _REMEMBERED.size
+        self._mark = len(self._rows)
+        if added > REMEMBER_A_SECOND:
+            self.one_in *= 2
+        elif added < REMEMBER_A_SECOND // 4:
+            self.one_in = max(REMEMBER_ONE_IN, self.one_in // 2)
 
 
 class LearnedCollector(Collector):
@@ -303,7 +317,8 @@ class LearnedCollector(Collector):
 
     def take_all(self, located: Iterable[Located], now: int = 0) -> int:
         account, streams, known = self.account, self._streams, self._flows.get
-        lengths, remember, passed, until = self._lengths, self._remembered.add, self._passed, self._lengths.until
+        lengths, passed, until = self._lengths, self._passed, self._lengths.until
+        remember, one_in = self._remembered.add, self._remembered.one_in
         ipv4_head, ipv6_head, ipv4_agent = _IPV4_HEAD.unpack_from, _IPV6_HEAD.unpack_from, _IPV4_AGENT
         shared_ms = accounts.SHARED_MS
         datagrams = octets = 0
@@ -345,7 +360,7 @@ class LearnedCollector(Collector):
                     continue
                 if now >= until:
                     lengths = self._turn(now)
-                    until = lengths.until
+                    until, one_in = lengths.until, self._remembered.one_in
                 # The samples: flow samples of known forms are read here, everything else by _other().
                 run, following, pairs, pair = stream.setting, stream.following, stream.pairs, None
                 since, newest = following, position
@@ -400,7 +415,7 @@ class LearnedCollector(Collector):
                     stream.following, stream.time = following, now  # as hold(), which is a call more
                     place = newest + len(run) + 12
                     stream.newest = data[place:place + 8]
-                    if passed >= REMEMBER_ONE_IN and pair is not None:
+                    if passed >= one_in and pair is not None:
                         remember(now, passed * min(stream.rate, MAX_RATE), length, protocol, pair)
                         passed = 0
                 if not stream.alone:
@@ -493,6 +508,7 @@ class LearnedCollector(Collector):
             self.flush()
             self._lengths = Lengths(self.traffic)
         self._lengths.turn(now)
+        self._remembered.turn()
         return self._lengths
 
     def _open(self, stream: Stream, setting: bytes, number: int) -> None:
