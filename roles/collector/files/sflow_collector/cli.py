@@ -20,6 +20,8 @@ from typing import Any, Dict, Iterator, List, Optional
 from . import VERSION, account, capture, core, counters, packet, records, settings, views, wire
 
 WATCH_SECONDS = 2
+PAGE = 5000  # agents that are asked for at a time
+PORTS = (1, 65535)
 
 
 def main(arguments: Any = None) -> int:
@@ -163,6 +165,8 @@ def replay(collector: Any, stream: Any, port: int, clock: "CaptureClock") -> Ite
 
 def run_replay(options: "argparse.Namespace") -> int:
     """sflow-collector replay"""
+    settings.check_range("max-agents", options.max_agents, settings.RANGES["max_agents"])
+    settings.check_range("port", options.port, PORTS)
     clock = CaptureClock()
     collector = core.create(options.decoder, max_agents=options.max_agents, groups_path=options.groups, clock=clock)
     if collector.groups_file.problem:
@@ -190,6 +194,7 @@ def run_replay(options: "argparse.Namespace") -> int:
 
 def run_decode(options: "argparse.Namespace") -> int:
     """sflow-collector decode"""
+    settings.check_range("port", options.port, PORTS)
     with _open(options.file) as stream:
         for time_ms, source, data in capture.datagrams(stream, options.port):
             for row in sample_rows(time_ms, source, data):
@@ -290,18 +295,20 @@ def fetch_fleet(url: str, headers: Dict[Any, Any]) -> Any:
     import urllib.request
     document, offset = None, 0
     while True:
-        address = "%s/fleet/json?offset=%d&limit=5000" % (url.rstrip("/"), offset)
+        address = "%s/fleet/json?offset=%d&limit=%d" % (url.rstrip("/"), offset, PAGE)
         request = urllib.request.Request(address, headers=headers)  # noqa: S310  run_status checks the scheme
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  as above
                 page = json.loads(answer.read().decode("utf-8"))
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise settings.SettingsError("%s: %s" % (url, refusal(error))) from None
+        if not isinstance(page, dict) or not page.keys() >= {"agents", "total", "collector"}:
+            raise settings.SettingsError("%s: whoever answers there is not this collector" % url)
         if document is None:
             document = page
         else:
             document["agents"].extend(page["agents"])
-        offset += 5000
+        offset += PAGE
         if offset >= page["total"]:
             return document
 

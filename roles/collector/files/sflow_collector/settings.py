@@ -39,6 +39,12 @@ class SettingsError(ValueError):
     """A setting cannot be used; the message names it."""
 
 
+def check_range(name: str, value: int, bounds: Tuple[int, int]) -> None:
+    """SettingsError when a value is not within the bounds."""
+    if not bounds[0] <= value <= bounds[1]:
+        raise SettingsError("%s: expected %d to %d, found %s" % (name, bounds[0], bounds[1], value))
+
+
 class Settings:
     """Every option as an attribute."""
 
@@ -50,9 +56,8 @@ class Settings:
             setattr(self, name, values.pop(name, default))
         if values:
             raise SettingsError("unknown settings: %s" % ", ".join(sorted(values)))
-        for name, (low, high) in RANGES.items():
-            if not low <= getattr(self, name) <= high:
-                raise SettingsError("%s: expected %d to %d, found %s" % (name, low, high, getattr(self, name)))
+        for name, bounds in RANGES.items():
+            check_range(name, getattr(self, name), bounds)
         for cidr in self.allow:
             try:
                 ipaddress.ip_network(cidr, strict=False)
