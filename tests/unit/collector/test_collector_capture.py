@@ -225,7 +225,7 @@ def test_pieces(part, kind, cut, monkeypatch, tmp_path):
     file = gen.pcap([(number, gen.udp_frame("192.0.2.1", payload)) for number, payload in enumerate(payloads)])
     path = tmp_path / "capture.pcap"
     path.write_bytes(file[:len(file) - cut])
-    stream = {"file": lambda: open(str(path), "rb"), "slow file": lambda: io.BufferedReader(Slow(str(path)), 16),
+    stream = {"file": lambda: io.BufferedReader(io.FileIO(str(path))), "slow file": lambda: io.BufferedReader(Slow(str(path)), 16),
               "memory": lambda: io.BytesIO(path.read_bytes()), "pipe": lambda: Pipe(path.read_bytes())}[kind]()
     with stream:
         got = [(time, payload) for time, _source, payload in capture.datagrams(stream)]

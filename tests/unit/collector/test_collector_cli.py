@@ -185,7 +185,7 @@ def test_progress(tmp_path, monkeypatch):
         assert terminal.getvalue() == ("\r 49 %  22 datagrams\r 99 %  44 datagrams\r\033[K" if shown else "")
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    for stream in io.BytesIO(bytes(10)), open("/dev/null", "rb"):  # nobody knows how long, or nothing is there
+    for stream in io.BytesIO(bytes(10)), io.FileIO("/dev/null"):  # nobody knows how long, or nothing is there
         with stream:
             progress = cli.Progress(stream)
             clock[0] += 10
