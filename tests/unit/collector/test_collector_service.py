@@ -342,6 +342,98 @@ def test_workers_begin_where_they_ended(serve, tmp_path, decoder):
         assert answer["collector"]["restored"] and again.stop() == (0, "")
 
 
+def waiting(port):
+    """Bytes that lie in the receive buffers of a UDP port."""
+    with open("/proc/net/udp", encoding="ascii") as stream:
+        rows = [line.split() for line in list(stream)[1:]]
+    return sum(int(row[4].partition(":")[2], 16) for row in rows if int(row[1].partition(":")[2], 16) == port)
+
+
+@pytest.mark.parametrize("options", [(name, value) for value in DECODERS for name in ("--decoder",)] + [("--workers", "2")])
+def test_datagrams_are_taken_when_nobody_asks(serve, options):
+    """What comes after a first datagram, while the socket is left alone, does not lie there until somebody wants an answer."""
+    service = serve(*options)
+    for number in range(1, 21):
+        service.send(gen.datagram("192.0.2.1", number))
+        if number in (1, 10):
+            time.sleep(0.3)
+    deadline = time.monotonic() + 10
+    while waiting(service.udp):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    row, = service.until(20)["agents"]
+    assert (row["datagrams"], row["lost"]) == (20, 0)
+
+
+def children(pid):
+    """{pid of a child: its state}"""
+    with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as stream:
+        found = [int(text) for text in stream.read().split()]
+    out = {}
+    for each in found:
+        with open("/proc/%d/stat" % each, encoding="ascii", errors="replace") as stream:
+            out[each] = stream.read().rpartition(")")[2].split()[0]
+    return out
+
+
+def test_pictures_of_workers_leave_nothing_behind(serve):
+    service = serve("--workers", "2", "--receive-buffer-bytes", "300000")
+    service.send(gen.datagram("192.0.2.1", 1))
+    assert service.until(1)["collector"]["udp"]["receive_buffer_bytes"] >= 300000
+    for _unused in range(2):
+        time.sleep(2.1)  # a picture is good for two seconds
+        service.json("/fleet/json")
+    mine, deadline = children(service.process.pid), time.monotonic() + 10
+    assert len(mine) == 2 and "Z" not in mine.values()
+    while any(children(worker) for worker in mine):  # the last ones are about to end
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_worker_that_ends_while_nobody_asks_ends_the_service():
+    """systemd starts all of them anew; nobody has to look for that to happen."""
+    service = Service("--workers", "2")
+    os.kill(next(iter(children(service.process.pid))), signal.SIGKILL)
+    assert service.process.wait(20) == 1
+    said = service.stop()[1]
+    assert said.startswith("a worker has ended or does not answer; ending, so that all are started anew\n") and "Traceback" not in said
+
+
+def test_what_workers_restored_is_not_recent(serve, tmp_path):
+    options = ("--workers", "2", "--state-dir", str(tmp_path), "--decoder", "scalar")
+    service = serve(*options)
+    for number in 1, 2, 9:
+        service.send(gen.datagram("192.0.2.1", number))
+    row, = service.until(3)["agents"]
+    assert (row["recent"]["datagrams"], row["recent"]["lost"]) == (3, 6)
+    assert service.stop() == (0, "")
+    plain = json.loads((tmp_path / "account.json").read_text())
+    plain["agents"][0]["first"] -= 3600000
+    (tmp_path / "account.json").write_text(json.dumps(plain))
+    row, = serve(*options).json("/fleet/json")["agents"]
+    assert (row["datagrams"], row["lost"], row["recent"]["datagrams"], row["recent"]["lost"]) == (3, 6, 0, 0)
+    assert row["recent"]["seconds"] < 600
+
+
+def test_when_workers_are_asked_again(monkeypatch):
+    """A picture is good for two seconds, and with counter samples for who wants none too."""
+    from sflow_collector import workers
+    clock, asked = [100.0], []
+    every = workers.Workers.__new__(workers.Workers)
+    every._taken, every._with_samples = -workers.PICTURE_SECONDS, False
+    monkeypatch.setattr(workers.time, "monotonic", lambda: clock[0])
+    core = create("scalar")
+    plain = dict(workers.picture(core, True), usage=(1.5, 10))
+    monkeypatch.setattr(every, "_pictures", lambda kind: asked.append((kind, clock[0])) or [plain, plain])
+    for later, options in ((0, {}), (1.9, {}), (0, {"with_samples": True}), (1.9, {}), (0.2, {}), (1.0, {"force": True}),
+                           (1.5, {}), (0.5, {"with_samples": True}), (1.0, {"with_samples": True})):
+        clock[0] += later
+        every.refresh(core, **options)
+    assert [(kind, round(when, 1)) for kind, when in asked] == [
+        (b"p", 100.0), (b"s", 101.9), (b"p", 104.0), (b"p", 105.0), (b"s", 107.0)]
+    assert core.others_usage == (3.0, 20)
+
+
 def test_the_kernel_chooses_the_worker_by_agent():
     from sflow_collector import udp, views
     sockets, port, workers = [], 0, 3
@@ -415,6 +507,8 @@ def test_settings_file_and_readiness(tmp_path):
             said += listener.recv(1000) + b"\n"
         process.terminate()
         assert process.wait(20) == 0
+        while b"STOPPING=1" not in said:
+            said += listener.recv(1000) + b"\n"
     listener.close()
 
 
