@@ -72,8 +72,8 @@ def test_replay_as_a_table(tmp_path, capsys):
     datagrams.append(datagrams[-1])
     for number in range(1, 4):
         for source in "192.0.2.8", "192.0.2.9":
-            datagrams.append((16 + number, source, gen.datagram("192.0.2.2", number * 7 if source.endswith("8") else number * 5000,
-                                                                 [flow(number)], uptime=number * 1000)))
+            sequence = number * 7 if source.endswith("8") else number * 5000
+            datagrams.append((16 + number, source, gen.datagram("192.0.2.2", sequence, [flow(number)], uptime=number * 1000)))
     path = capture(tmp_path / "a.pcap", datagrams)
     assert cli.main(["replay", path, "--decoder", "scalar"]) == 0
     said = capsys.readouterr()
