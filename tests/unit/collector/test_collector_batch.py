@@ -321,15 +321,21 @@ def test_how_many_packets_the_ring_is_given():
     """Where the ring would not hold the window that is shown, every second packet of those before is left out, and back."""
     held, row = learned.Remembered(), (T0, 400, 64, 6, b"\x0a\0\0\1\x0a\0\0\2")
     assert learned.REMEMBER_A_SECOND * traffic.WINDOW_S <= traffic.RING
-    seen = []
-    for many, taken in ((1, 0), (1, 1), (0, 1), (0, 0), (-1, 0), (-1, 0), (-1, 0), (0, 0), (20, 0), (1, 0)):
-        for number in range(learned.REMEMBER_A_SECOND * many + 1 if many > 0 else learned.REMEMBER_A_SECOND // (4 if many else 2) + many):
+    seen, most = [], learned.REMEMBER_A_SECOND
+    for many, taken in ((most + 1, 0), (most + 1, 1), (most, 1), (most // 4, 0), (most // 4 - 1, 0), (0, 0), (0, 0), (most + 1, 0)):
+        for number in range(many):
             held.add(*row)
             if taken and number % 1000 == 500:  # as somebody asks
                 list(held.take())
         held.turn()
         seen.append(held.one_in // learned.REMEMBER_ONE_IN)
-    assert seen == [2, 4, 4, 4, 2, 1, 1, 1, 2, 4]
+    assert seen == [2, 4, 4, 4, 2, 1, 1, 2]
+    held = learned.Remembered()
+    for many in 2 * traffic.RING - 100, most // 2:  # the older half is dropped during the second turn
+        for _number in range(many):
+            held.add(*row)
+        held.turn()
+    assert held.one_in == 2 * learned.REMEMBER_ONE_IN
 
 
 def test_fault_in_a_sample(monkeypatch):

@@ -52,11 +52,11 @@ def test_version(capsys):
 
 
 @pytest.mark.parametrize("command", ("serve", "replay", "decode", "status"))
-def test_help_names_every_option(command, capsys):
+def test_help_has_a_word_on_every_option(command, capsys):
     with pytest.raises(SystemExit):
         cli.main([command, "--help"])
     said = capsys.readouterr().out
-    assert "Traceback" not in said and len(said.splitlines()) > 6
+    assert len(said.splitlines()) > 6
     assert all(re.search(r"%s\b[^\n]*(  \S|\n {10,}\S)" % option, said) for option in set(re.findall("--[a-z-]+", said)))
 
 
@@ -103,7 +103,8 @@ def test_replay_quietly_with_groups_errors_and_a_limit(tmp_path, capsys):
         "2 agents, 11 datagrams, 0 dropped by the kernel, 0 refused, 0 truncated, 3 beyond the limit of agents, "
         "errors: too_short 1, version 1", "A -> B: tcp_udp 266.7 frames/s 266667 B/s"]
     assert cli.main(["replay", path, "--quiet", "--max-agents", "1"]) == 0  # no groups, no traffic
-    assert capsys.readouterr().out.splitlines()[0].startswith("1 agents, 11 datagrams") and not capsys.readouterr().out
+    line, = capsys.readouterr().out.splitlines()
+    assert line.startswith("1 agents, 11 datagrams")
 
 
 def test_replay_as_json_from_standard_input(tmp_path, capsys, monkeypatch):

@@ -349,7 +349,7 @@ def waiting(port):
     return sum(int(row[4].partition(":")[2], 16) for row in rows if int(row[1].partition(":")[2], 16) == port)
 
 
-@pytest.mark.parametrize("options", [(name, value) for value in DECODERS for name in ("--decoder",)] + [("--workers", "2")])
+@pytest.mark.parametrize("options", [("--decoder", each) for each in DECODERS] + [("--workers", "2")])
 def test_datagrams_are_taken_when_nobody_asks(serve, options):
     """What comes after a first datagram, while the socket is left alone, does not lie there until somebody wants an answer."""
     service = serve(*options)

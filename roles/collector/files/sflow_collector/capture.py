@@ -87,17 +87,17 @@ def _pcap(stream: Any, port: int, order: str, unit: int) -> Iterator[Located]:
         begin = stream.tell()
         stream = getattr(stream, "raw", stream)
         stream.seek(begin)
-    data, position, filled, part = b"", 0, 0, PART
-    while True:
+    data, position, part, ended = b"", 0, PART, False
+    while not ended:
         if seekable:
-            stream.seek(position - filled, 1)
+            stream.seek(position - len(data), 1)
             data = _filled(stream, b"", part)
         else:
-            data = _filled(stream, data[position:filled], part)
-        position, filled, ended = 0, len(data), len(data) < part
+            data = _filled(stream, data[position:], part)
+        ended = len(data) < part
         if ended:
             data += PAD  # nothing follows the last frame
-        limit, part = len(data) - len(PAD), PART
+        position, limit, part = 0, len(data) - len(PAD), PART
         while True:
             begin = position + 16
             if begin > limit:
@@ -122,8 +122,6 @@ def _pcap(stream: Any, port: int, order: str, unit: int) -> Iterator[Located]:
                         yield seconds * 1000 + fraction // per_unit, address, data, begin + 62, end
                         continue
             yield from _copied(seconds * 1000 + fraction // per_unit, link, data[begin:end], port)
-        if ended:
-            return
 
 
 def _pcapng(stream: Any, port: int) -> Iterator[Located]:
