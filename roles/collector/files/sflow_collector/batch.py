@@ -717,7 +717,7 @@ class _Batch:
             chosen = (kind[fits] == number).nonzero()[0]
             if len(chosen):
                 arena = np.frombuffer(store.arenas[number], "V%d" % size)
-                arena[slots[chosen]] = self.memory.windows(size)[begin[fits][chosen]]
+                arena[slots[chosen]] = self.memory.windows("V%d" % size)[begin[fits][chosen]]
         asked = ((points.source[point] == np.uint64(counters.HOST))
                  & accounts.asks_for_name(points.counters[point])).nonzero()[0]
         asked = asked[~self._said_before(point[asked], begin[asked], end[asked], now[asked])]
@@ -773,7 +773,7 @@ class _Batch:
         points = self.decoder.points
         size, begin = points.said_size[point], begin + points.said_at[point]
         same = (size > 0) & (begin + size <= end) & (now - points.said_when[point] < accounts.IDENTITY_MS)
-        here = self.memory.windows(accounts.IDENTITY_BYTES)[np.where(same, begin, 0)].view("u4")
+        here = self.memory.windows("V%d" % accounts.IDENTITY_BYTES)[np.where(same, begin, 0)].view("u4")
         there = points.said.reshape(-1, accounts.IDENTITY_BYTES // 8)[point].view("u4")
         words = accounts.IDENTITY_BYTES // 4
         differ = here.reshape(-1, words) != there.reshape(-1, words)
@@ -954,10 +954,10 @@ class Pairs:
         ring.version[places] = version
         ring.frames[places] = frames[which] * step
         ring.bytes[places] = size[which] * step
-        width = 4 if version == 4 else 16
+        kind, wide = ("V4", 4) if version == 4 else ("V16", 1)
         for column, halves in (ring.source, source), (ring.target, target):
             column.view("V16")[places] = np.zeros((), "V16")
-            column.view("V%d" % width).reshape(-1, 16 // width)[places, 0] = memory.windows(width)[2 * halves[part]]
+            column.view(kind)[places * wide] = memory.windows(kind)[2 * halves[part]]
         core.position += len(chosen)
 
 
@@ -965,28 +965,24 @@ def locate(memory: "Memory", link: int, starts: Any, sizes: Any, port: int) -> T
     """The datagrams in frames: (which frames, starts, lengths, sources). The usual frame, IP in plain Ethernet with
     UDP behind a header of the usual length, is recognised here; for every other capture.payload is asked.
     """
-    words = memory.rows(starts, 16)
-    kind = words[:, 3] >> np.uint32(16)
-    usual = sizes >= 62
-    usual &= link == 1
-    udp4 = usual & (kind == 0x0800) & (words[:, 3] & np.uint32(0xFF00) == 0x4500) & (
-        words[:, 5] & np.uint32(0x3FFF00FF) == 17)
-    udp6 = usual & (kind == 0x86DD) & (words[:, 3] >> np.uint32(12) & np.uint32(15) == 6) & (
-        words[:, 5] >> np.uint32(24) == 17)
-    to = np.where(udp4, words[:, 9] >> np.uint32(16), words[:, 14] >> np.uint32(16))
-    length = np.where(udp4, words[:, 9], words[:, 14]) & np.uint32(0xFFFF)
-    begin = np.where(udp4, starts + 42, starts + 62)
-    end = starts + sizes
-    total = words[:, 4] >> np.uint32(16)  # 0 where the network card was to cut it
-    end = np.where(udp4 & (total > 0), np.minimum(end, starts + 14 + total), end)
-    end = np.minimum(end, begin - 8 + length)
-    good = (udp4 | udp6) & (to == port) & (length >= 8) & (begin <= end)
-    sources = np.empty((len(starts), 2), "u8")
-    shifted = [words[:, place] << np.uint32(16) | words[:, place + 1] >> np.uint32(16) for place in range(5, 9)]
-    sources[:, 0] = np.where(udp4, np.uint64(0), pair(shifted[0], shifted[1]))
-    sources[:, 1] = np.where(udp4, (words[:, 6] << np.uint32(16) | words[:, 7] >> np.uint32(16)).astype("u8")
-                             | np.uint64(0xFFFF << 32), pair(shifted[2], shifted[3]))
-    for place in (~(udp4 | udp6)).nonzero()[0].tolist():
+    kind, protocol = memory.anywhere(">u4", starts + 12), memory.anywhere(">u4", starts + 20)
+    usual = (sizes >= 62) & (link == 1)
+    four = usual & (kind >> np.uint32(8) == 0x080045) & (protocol & np.uint32(0x3FFF00FF) == 17)
+    six = usual & (kind >> np.uint32(12) == 0x86DD6) & (protocol >> np.uint32(24) == 17)
+    good = four | six
+    others, four, six = (~good).nonzero()[0], four.nonzero()[0], six.nonzero()[0]
+    begin, end, sources = starts + 62, starts + sizes, np.zeros((len(starts), 2), "u8")
+    first = starts[four]
+    begin[four] = first + 42
+    total = memory.anywhere(">u4", first + 16) >> np.uint32(16)  # 0 where the network card was to cut it
+    end[four] = np.where(total, np.minimum(end[four], first + 14 + total), end[four])
+    sources[four, 1] = memory.anywhere(">u4", first + 26).astype("u8") | _MAPPED
+    for place in 0, 1:
+        sources[six, place] = memory.anywhere(">u8", starts[six] + (22 + 8 * place))
+    udp = memory.anywhere(">u4", begin - 6)
+    end = np.minimum(end, begin - 8 + (udp & np.uint32(0xFFFF)))
+    good &= (udp >> np.uint32(16) == port) & (begin <= end)  # a length below 8 ends before the beginning
+    for place in others.tolist():
         first, last = int(starts[place]), int(starts[place] + sizes[place])
         frame = bytes(memory.view[first:last])
         found = capture.payload(link, frame, port)
@@ -995,8 +991,11 @@ def locate(memory: "Memory", link: int, starts: Any, sizes: Any, port: int) -> T
             offset = frame.index(found[1]) if found[1] else len(frame)
             begin[place], end[place] = first + offset, first + offset + len(found[1])
             sources[place] = np.frombuffer(found[0], ">u8")
+    length = end - begin
+    if good.all():
+        return np.arange(len(good)), begin, length, sources
     which = good.nonzero()[0]
-    return which, begin[which], (end - begin)[which], sources[which]
+    return which, begin[which], length[which], sources[which]
 
 
 def _align(memory: "Memory", filled: int, starts: Any) -> Any:
@@ -1055,10 +1054,11 @@ class BatchCollector(Collector):
         number, newest = 0, 0
         memory = Memory(4 * GATHER_BYTES)  # the block, and behind it what _align makes
         while True:
-            heads = np.array(blocks.read(memory.view[:GATHER_BYTES], GATHER), "i8")
-            if not len(heads):
+            places = blocks.read(memory.view[:GATHER_BYTES], GATHER)
+            if not places:
                 return
-            seconds, fraction, sizes = memory.rows(heads, 3).astype(">u4").view(blocks.order + "u4").astype("i8").T
+            heads = np.fromiter(places, "i8", len(places))
+            seconds, fraction, sizes = (memory.anywhere(blocks.order + "u4", heads + ahead).astype("i8") for ahead in (0, 4, 8))
             times = np.maximum(np.maximum.accumulate(seconds * 1000 + fraction * 1000 // blocks.unit), newest)
             newest = int(times[-1])
             which, starts, lengths, sources = locate(memory, blocks.link, heads + 16, sizes, port)

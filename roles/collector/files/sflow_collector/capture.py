@@ -189,7 +189,7 @@ class Blocks:
         """Fill a memoryview and say where its frames begin, the 16 bytes of their heads first; [] at the end."""
         places: List[int] = []
         position = filled = 0
-        unpack, append = struct.Struct(self.order + "I").unpack_from, places.append
+        unpack, append = struct.Struct(self.order + "8xI").unpack_from, places.append
         while len(places) < most:  # in pieces that are still in the cache when their frames are looked for
             read = self.stream.readinto(view[filled:filled + PIECE])
             if not read:
@@ -198,7 +198,7 @@ class Blocks:
             limit = filled - 16
             while position <= limit:
                 append(position)
-                size, = unpack(view, position + 8)
+                size, = unpack(view, position)
                 position += 16 + size
         if len(places) > most:
             position = places[most]

@@ -16,7 +16,6 @@ import numpy
 np: Any = numpy  # the types of its arrays differ from version to version
 
 PROBES = 8
-_FOUR = np.arange(4)
 _TWO_LONGS = struct.Struct(">QQ")
 
 
@@ -34,7 +33,7 @@ class Memory:
         self.bytes = np.zeros(size + self.PAD, "u1")
         self.view = memoryview(self.bytes)
         self._words, self._halves = self.bytes.view("u4"), self.bytes.view("u2")
-        self._windows: Dict[int, Any] = {}
+        self._windows: Dict[str, Any] = {}
 
     def words(self, places: Any, ahead: int = 0) -> Any:
         """The words at these places or so many ahead of them, in the byte order of this machine."""
@@ -52,21 +51,18 @@ class Memory:
 
     def longs(self, halves: Any) -> Any:
         """The numbers of 64 bits that begin at these halves."""
-        return self._halves.take(halves[:, np.newaxis] + _FOUR).view(">u8").ravel().astype("u8")
+        return self.anywhere(">u8", 2 * halves)
 
-    def rows(self, offsets: Any, count: int) -> Any:
-        """(len(offsets), count) words from any bytes on."""
-        out = self.windows(4 * count)[offsets].view("u4")
-        if sys.byteorder == "little":
-            out.byteswap(True)
-        return out.reshape(len(offsets), count)
+    def anywhere(self, kind: str, places: Any) -> Any:
+        """The numbers of this type, as it is on the wire or in a file, that begin at these bytes."""
+        return self.windows(kind)[places].astype(kind[1:])
 
-    def windows(self, size: int) -> Any:
-        """A view with a stride of one byte: it has a window of so many bytes at every offset."""
-        windows = self._windows.get(size)
+    def windows(self, kind: str) -> Any:
+        """A view with a stride of one byte: it has a value of this type at every offset."""
+        windows = self._windows.get(kind)
         if windows is None:
-            windows = self._windows[size] = np.ndarray(
-                (len(self.bytes) - size + 1,), "V%d" % size, self.bytes, strides=(1,))
+            size = np.dtype(kind).itemsize
+            windows = self._windows[kind] = np.ndarray((len(self.bytes) - size + 1,), kind, self.bytes, strides=(1,))
         return windows
 
 
