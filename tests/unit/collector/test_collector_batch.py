@@ -7,13 +7,14 @@ The reference is core.Collector; the fast ones are the batch decoder and, withou
 """
 
 import importlib
+import io
 import json
 import random
 
 import pytest
 import sflow_generator as gen
 from sflow_collector import account as accounts
-from sflow_collector import core, learned, state, traffic, views
+from sflow_collector import capture, core, learned, state, traffic, views
 from test_collector_hostile import mutate, seeds
 
 np = pytest.importorskip("numpy")
@@ -228,6 +229,38 @@ def test_mutated(seed, tmp_path):
     datagrams = [(mutate(choice, choice.choice(seeds())) if choice.random() < 0.7 else choice.choice(seeds()),
                   choice.choice(SOURCES), T0 + number) for number in range(3000)]
     assert_equal(both(datagrams, gen.Fleet(1).mapping, tmp_path, max_agents=200, batches={1000}))
+
+
+@pytest.mark.parametrize("seed, link", [(1, 1), (2, 1), (3, 113), (4, 12)])
+def test_frames_of_a_capture(seed, link, monkeypatch):
+    """Where the datagrams of frames lie, whole and damaged: found in a block as they are found one by one."""
+    pick, fleet, frames = random.Random(seed), gen.Fleet(20, seed), []
+    for number in range(2000):
+        frame = bytearray(gen.udp_frame(fleet.address(number % 20), fleet.send(number % 20)))
+        damage = pick.randrange(7)
+        if damage == 0:
+            frame[pick.randrange(62)] = pick.randrange(256)
+        elif damage == 1:  # what decides where IP and UDP stand and end
+            frame[pick.choice((12, 13, 14, 16, 17, 20, 21, 23, 36, 37, 38, 39, 56, 57, 58, 59))] = pick.choice((0, 5, 8, 17, 32, 64, 69, 134, 221))
+        elif damage == 2:
+            frame[16:18] = b"\0\0"
+        elif damage == 3:
+            frame = frame[:pick.randrange(90)]
+        elif damage == 4:
+            frame += bytes(pick.randrange(1, 40))
+        frames.append((number / 100.0, bytes(frame)))
+    file = gen.pcap(frames, link)
+    expected = [(time, source, data[begin:end]) for time, source, data, begin, end in capture.located(io.BytesIO(file), 6343)]
+    collector, found = core.create("batch"), []
+
+    def decode(memory, starts, lengths, sources, times):
+        for start, length, source, time in zip(starts.tolist(), lengths.tolist(), sources.astype(">u8"), times.tolist()):
+            assert not start % 4
+            found.append((time, source.tobytes(), bytes(memory.view[start:start + length])))
+    monkeypatch.setattr(collector.batch, "decode", decode)
+    list(collector.replay(capture.Blocks(io.BytesIO(file)), 6343, lambda _now: None))
+    assert found == expected
+    assert (len(found) > 1000) == (link == 1)
 
 
 def test_datagrams_that_lie_one_behind_another():
