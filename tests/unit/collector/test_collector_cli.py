@@ -346,7 +346,13 @@ def test_status_joins_pages(monkeypatch, tmp_path, capsys):
     (404, b"", "HTTP Error 404: Not Found"),
     (200, b"<html>", "Expecting value: line 1 column 1 (char 0)"),
     (200, b"[1]", "whoever answers there is not this collector"),
-    (200, b'{"agents": [], "total": 0}', "whoever answers there is not this collector")])
+    (200, b'{"agents": [], "total": 0}', "whoever answers there is not this collector"),
+    (200, b'{"agents": 1, "total": 0, "collector": {}}',
+     "whoever answers there is not this collector (TypeError: 'int' object is not iterable)"),
+    (200, b'{"agents": [], "total": 0, "collector": {}}', "whoever answers there is not this collector (KeyError: 'udp')"),
+    (200, b'{"agents": [[]], "total": 1, "collector": {}}',
+     "whoever answers there is not this collector (TypeError: list indices must be integers or slices, not str)"),
+    (200, b'{"agents": [], "total": 1000000000000, "collector": {}}', "whoever answers there is not this collector (KeyError: 'udp')")])
 def test_answers_that_are_none(status, body, sentence, capsys):
     with answering({"/fleet/json?offset=0&limit=5000": (status, body)}) as (url, _asked):
         assert cli.main(["status", "--url", url]) == 1

@@ -266,27 +266,32 @@ def run_status(options: "argparse.Namespace") -> Any:
         token = settings.Settings(token_file=options.token_file).token() or ""
         headers["Authorization"] = b"Bearer " + token.encode("utf-8")
     if not options.watch:
-        print_status(fetch_fleet(options.url, headers), options.json)
+        show_status(options.url, headers, options.json)
         return 0
     while True:
         try:
-            document = fetch_fleet(options.url, headers)
+            show_status(options.url, headers, options.json, clear=sys.stdout.isatty())
         except settings.SettingsError as error:  # it may be about to start again
             sys.stderr.write("%s: %s\n" % (time.strftime("%H:%M:%S"), error))
-        else:
-            if sys.stdout.isatty():
-                sys.stdout.write("\033[2J\033[H")
-            print_status(document, options.json)
-            sys.stdout.flush()
         time.sleep(WATCH_SECONDS)
 
 
-def print_status(document: Any, as_json: Any) -> None:
-    """A /fleet/json as the table of the fleet, or as it came."""
-    if as_json:
-        sys.stdout.write(json.dumps(document) + "\n")
-    else:
-        print_fleet(document, sys.stdout)
+def show_status(url: str, headers: Dict[Any, Any], as_json: bool, clear: bool = False) -> None:
+    """Ask a collector and print its /fleet/json, as it came or as the table of the fleet, on a screen that is cleared before;
+    SettingsError says why not.
+    """
+    try:
+        document = fetch_fleet(url, headers)
+        if clear:
+            sys.stdout.write("\033[2J\033[H")
+        if as_json:
+            sys.stdout.write(json.dumps(document) + "\n")
+        else:
+            print_fleet(document, sys.stdout)
+        sys.stdout.flush()
+    except (AttributeError, KeyError, TypeError) as error:
+        raise settings.SettingsError("%s: whoever answers there is not this collector (%s: %s)" % (
+            url, type(error).__name__, error)) from None
 
 
 def fetch_fleet(url: str, headers: Dict[Any, Any]) -> Any:
@@ -309,7 +314,7 @@ def fetch_fleet(url: str, headers: Dict[Any, Any]) -> Any:
         else:
             document["agents"].extend(page["agents"])
         offset += PAGE
-        if offset >= page["total"]:
+        if offset >= page["total"] or not page["agents"]:
             return document
 
 
