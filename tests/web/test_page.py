@@ -36,6 +36,10 @@ def counts(page):
     return page.evaluate("window.netviz.picture.counts()")
 
 
+def lit(page):
+    return page.evaluate("(window.netviz.picture.hover?.link?.ends || []).join(' ')")
+
+
 def trouble():
     """Six agents: one of each verdict."""
     return [
@@ -69,6 +73,19 @@ def test_worst_agents_come_first_with_words(serve, show):
     ]
     assert rows(page).nth(4).locator("td").nth(4).inner_text() == "10 %"
     expect(page.locator("#said")).to_contain_text("1 silent, 1 stale")
+
+
+def test_numbers_and_times_are_short(serve, show):
+    page = show(serve().url)
+    words = {
+        "duration": {0: "0.0 s", 9.94: "9.9 s", 10: "10 s", 119: "119 s", 120: "2 min", 7199: "120 min", 7200: "2 h", 172799: "48 h", 172800: "2 days"},
+        "percent": {0: "0 %", 0.009: "< 0.01 %", 0.01: "0.01 %", 9.99: "9.99 %", 10: "10 %"},
+        "short": {0: "0", 0.5: "0.50", 1: "1.0", 10: "10", 999: "999", 999.6: "1.0k", 9940: "9.9k", 9960: "10k", 1.5e6: "1.5M", 2e9: "2.0G", 3e12: "3.0T"},
+        "count": {0: "0", 999: "999", 1234567: "1,234,567"},
+    }
+    for name, expected in words.items():
+        said = page.evaluate("async ([name, values]) => values.map((await import('./verdicts.js'))[name])", [name, list(expected)])
+        assert dict(zip(expected, said, strict=True)) == expected
 
 
 def test_loss_is_that_of_late_where_the_collector_tells(serve, show):
@@ -152,6 +169,8 @@ def test_ipv6_addresses_are_sorted_as_numbers(serve, show):
 def test_search_and_verdicts_filter(serve, show):
     page = show(serve(agents=trouble()).url)
     expect(rows(page)).to_have_count(6)
+    page.keyboard.press("Control+/")  # the browser's or nobody's
+    expect(page.locator("#search")).not_to_be_focused()
     page.keyboard.press("/")
     page.keyboard.type("LOS")
     expect(rows(page)).to_have_count(1)
@@ -177,6 +196,8 @@ def test_columns_sort_both_ways(serve, show):
     page.get_by_role("button", name="Host").click()
     assert [row.locator("td").nth(1).inner_text() for row in rows(page).all()] == names[::-1]
     assert page.locator("th.c-verdict").get_attribute("aria-sort") is None
+    page.get_by_role("button", name="Polling").click()  # the same for all: then by host, whatever they lose
+    assert [row.locator("td").nth(1).get_attribute("title") for row in rows(page).all()] == names
 
 
 def test_keyboard_reaches_every_agent_and_its_details(serve, show):
@@ -252,6 +273,20 @@ def test_particles_follow_the_data(serve, show):
     assert counts(page).get("A>B", {"tcp_udp": 0})["tcp_udp"] == 0
 
 
+def test_the_scale_follows_the_busiest_link_or_is_fixed(serve, show):
+    page = show(serve(groups=["INTERNET", "A"], pairs=[fake.pair("A", "INTERNET", tcp_udp=900)]).url + "#traffic")
+    note, scale = page.locator("#note"), page.get_by_role("button", name="Fixed scale: 100k/s")
+    expect(note).to_have_text("Full density: 1.0k frames/s (follows the busiest link)")
+    expect(scale).to_have_attribute("aria-pressed", "false")
+    before = counts(page)["A>INTERNET"]["tcp_udp"]
+    scale.click()
+    expect(note).to_have_text("Full density: 100k frames/s")
+    expect(scale).to_have_attribute("aria-pressed", "true")
+    assert until(lambda: 0 < counts(page)["A>INTERNET"]["tcp_udp"] < before / 5)
+    scale.click()
+    expect(note).to_contain_text("follows the busiest link")
+
+
 def test_picture_is_drawn_in_the_colours_of_the_classes(serve, show):
     server = serve(groups=["INTERNET", "A"])
     page = show(server.url + "#traffic", color_scheme="light", allow=["willReadFrequently"])
@@ -290,7 +325,14 @@ def test_click_on_a_link_shows_its_talkers(serve, show):
         "(() => { const l = [...window.netviz.picture.links.values()][0]; return [l.xs[24], l.ys[24]]; })()"
     )
     page.locator("#picture").hover(position={"x": x, "y": y})
-    expect(page.locator("#tip")).to_contain_text("A → INTERNET")
+    expect(page.locator("#tip")).to_contain_text("A → INTERNET900 frames/s")
+    server.pairs = [fake.pair("A", "INTERNET", tcp_udp=700)]
+    expect(page.locator("#tip")).to_contain_text("A → INTERNET700 frames/s")
+    server.pairs = []
+    expect(page.locator("#tip")).to_be_hidden()
+    assert not lit(page)
+    server.pairs = [fake.pair("A", "INTERNET", tcp_udp=900)]
+    assert until(lambda: counts(page).get("A>INTERNET"))
     page.locator("#picture").click(position={"x": x, "y": y})
     expect(page.locator("#drawer-body")).to_contain_text("203.0.113.7")
     assert any("source=A&target=INTERNET" in path for path in server.asked)
@@ -313,6 +355,36 @@ def test_a_link_without_traffic_says_so(serve, show):
     page.keyboard.press("/")
     page.keyboard.type("x")
     expect(page.locator("#search")).to_have_value("x")
+
+
+def test_the_link_of_a_row_is_lit_as_long_as_it_is_there(serve, show):
+    pairs = [fake.pair("A", "INTERNET", tcp_udp=900), fake.pair("B", "INTERNET", tcp_udp=225)]
+    server = serve(groups=["INTERNET", "A", "B"], pairs=pairs)
+    page = show(server.url + "#traffic")
+    links = page.locator("#links tr")
+    expect(links).to_have_count(2)
+    # As long as the root of the volume.
+    assert [meter.get_attribute("style") for meter in page.locator("#links .meter").all()] == ["width: 100%;", "width: 50%;"]
+    links.nth(1).hover()
+    assert until(lambda: lit(page) == "INTERNET B")
+    expect(links.nth(1)).to_have_class("lit")
+    server.pairs = [pairs[0], fake.pair("B", "INTERNET", tcp_udp=400)]
+    expect(links.nth(1)).to_contain_text("400")
+    assert lit(page) == "INTERNET B"
+    page.locator("#motion").hover()
+    assert until(lambda: not lit(page))
+    for gone in [fake.pair("B", "INTERNET")], []:  # quiet, and not spoken of any more
+        server.pairs = pairs
+        expect(links).to_have_count(2)
+        for point in links.nth(1).hover, page.locator("#links button").nth(1).focus:
+            point()
+            assert until(lambda: lit(page) == "INTERNET B")
+            server.pairs = pairs[:1] + gone
+            expect(links).to_have_count(1)
+            assert until(lambda: not lit(page), 5)
+            server.pairs = pairs
+            expect(links).to_have_count(2)
+            page.locator("#motion").hover()
 
 
 def test_drawer_opened_again_before_it_heard_of_its_closing_shows_the_answer(serve, show):

@@ -164,6 +164,7 @@ function listLinks() {
   const most = pairs.length ? total(pairs[0].frames) : 1;
   const body = $("links");
   const focused = document.activeElement?.dataset?.pair;
+  const lit = body.querySelector(".lit button")?.dataset.pair;
   body.replaceChildren(...pairs.map((pair) => {
     const frames = total(pair.frames);
     const link = [...picture.links.values()].find((each) => each.pairs.includes(pair)) || { key: "", ends: [pair.source, pair.target], pairs: [pair], streams: new Map() };
@@ -188,7 +189,9 @@ function listLinks() {
     button.addEventListener("blur", off);
     return tr;
   }));
-  if (focused) body.querySelectorAll("button").forEach((button) => { if (button.dataset.pair === focused) button.focus({ preventScroll: true }); });
+  const buttons = [...body.querySelectorAll("button")];
+  buttons.find((button) => button.dataset.pair === focused)?.focus({ preventScroll: true });
+  if (lit && !buttons.some((button) => button.dataset.pair === lit)) picture.show(null); // no event tells that it left the pointer
   const empty = $("traffic-empty");
   empty.hidden = pairs.length > 0;
   if (!empty.hidden) {

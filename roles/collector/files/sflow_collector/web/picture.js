@@ -136,7 +136,16 @@ export class Picture {
     if (fresh) this.layout();
     this.supply();
     this.describe();
+    this.follow();
     this.dirty = true;
+  }
+
+  // What is under the pointer has other figures now, or is gone.
+  follow() {
+    if (!this.hover) return;
+    const { node, link } = this.hover;
+    if (link ? this.links.get(link.key) !== link : this.nodes.get(node.name) !== node) this.light(null);
+    else this.tip.replaceChildren(...this.words(this.hover));
   }
 
   resize() {
