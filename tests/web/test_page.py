@@ -341,6 +341,9 @@ def test_click_on_a_link_shows_its_talkers(serve, show):
     page.locator("#links button").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#drawer-body")).to_contain_text("10.1.0.9")
+    server.talkers = [{**talkers[0], "source": "10.1.0.10"}]
+    expect(page.locator("#drawer-body")).to_contain_text("10.1.0.10")
+    expect(page.locator("#drawer-body")).not_to_contain_text("10.1.0.9")
 
 
 def test_a_link_without_traffic_says_so(serve, show):
@@ -429,6 +432,19 @@ def test_token_is_asked_for_and_kept(serve, show):
     page.reload()
     expect(rows(page)).to_have_count(6)
     expect(page.locator("#ask")).to_be_hidden()
+
+
+def test_where_storage_is_forbidden_a_token_lasts_as_long_as_the_page(serve, show):
+    page = show(serve(agents=trouble(), token="right-token").url, allow=["401"])
+    page.add_init_script("for (const name of ['sessionStorage', 'localStorage']) Object.defineProperty(window, name, { get() { throw new Error('no'); } });")
+    page.reload()
+    page.locator("#ask-token").fill("right-token")
+    page.keyboard.press("Enter")
+    expect(rows(page)).to_have_count(6)
+    page.locator("#theme").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", re.compile("."))
+    page.reload()
+    expect(page.locator("#ask")).to_be_visible()
 
 
 def test_a_collector_that_does_not_answer_is_named(serve, show):

@@ -10,6 +10,17 @@ const TIMEOUT_MS = 15000;
 export class Unanswered extends Error {}
 
 let asking = null;
+let token = null;
+try {
+  token = sessionStorage.getItem(KEY);
+} catch { /* storage may be forbidden */ }
+
+function keep(value) {
+  token = value;
+  try {
+    sessionStorage.setItem(KEY, value);
+  } catch { /* then it lasts as long as the page */ }
+}
 
 function ask(wrong) {
   if (asking) return asking;
@@ -22,7 +33,7 @@ function ask(wrong) {
     dialog.addEventListener("close", () => {
       asking = null;
       // No header can carry anything else; what is copied brings invisible characters along.
-      sessionStorage.setItem(KEY, field.value.replace(/[^\x21-\x7e]/g, ""));
+      keep(field.value.replace(/[^\x21-\x7e]/g, ""));
       field.value = "";
       resolve();
     }, { once: true });
@@ -33,14 +44,14 @@ function ask(wrong) {
 
 export async function get(path) {
   for (;;) {
-    const token = sessionStorage.getItem(KEY);
+    const used = token;
     let answer;
     try {
       // Without credentials the browser does not put its own password window before ours.
       answer = await fetch(path, {
         cache: "no-store",
         credentials: "omit",
-        headers: token ? { Authorization: `Bearer ${token}` } : {},
+        headers: used ? { Authorization: `Bearer ${used}` } : {},
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       if (answer.ok) return await answer.json();
@@ -48,6 +59,6 @@ export async function get(path) {
       throw new Unanswered(error.message);
     }
     if (answer.status !== 401) throw new Unanswered(`${path}: HTTP ${answer.status}`);
-    await ask(token !== null);
+    if (used === token) await ask(used !== null); // else another question has brought a new one meanwhile
   }
 }

@@ -13,6 +13,7 @@ const PAGE = 1000; // agents in one question
 const ROUND_MS = 5000; // from the begin of one round through the fleet to the next
 const STEP_MS = 900; // between two pages of a round
 const TRAFFIC_MS = 2000;
+const TALKERS_MS = 8000; // talkers that are looked at are asked for again when they are so old
 const MOST_LINKS = 200;
 
 const $ = (id) => document.getElementById(id);
@@ -106,11 +107,12 @@ function openAgent(opened) {
 }
 
 function openLink(link) {
-  const asked = new Map();
+  const asked = new Map(); // pair -> its talkers, null when they could not be asked for, and when they were asked for
   const ask = (pair, key) => {
-    asked.set(key, undefined);
+    const asking = { talkers: asked.get(key)?.talkers, at: Date.now() };
+    asked.set(key, asking);
     get(`traffic/talkers/json?${new URLSearchParams({ source: pair.source, target: pair.target })}`)
-      .then((answer) => asked.set(key, answer.talkers), () => asked.set(key, null))
+      .then((answer) => { asking.talkers = answer.talkers; }, () => { asking.talkers = null; })
       .then(() => { if (redraw === draw) refresh(); });
   };
   const draw = () => {
@@ -118,8 +120,8 @@ function openLink(link) {
       && (pair.source !== pair.target || link.ends[0] === link.ends[1]));
     $("drawer-body").replaceChildren(...(pairs.length ? [] : [el("p", {}, "No traffic now.")]), ...pairs.flatMap((pair) => {
       const key = `${pair.source}\n${pair.target}`;
-      if (!asked.has(key)) ask(pair, key);
-      const talkers = asked.get(key);
+      if (!asked.has(key) || Date.now() - asked.get(key).at > TALKERS_MS) ask(pair, key);
+      const { talkers } = asked.get(key);
       let list = el("p", { className: "quietly" }, "Asking for its talkers …");
       if (talkers === null) list = el("p", { className: "quietly" }, "Its talkers could not be asked for.");
       else if (talkers) {
