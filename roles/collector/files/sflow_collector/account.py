@@ -361,13 +361,16 @@ class Account:
 
     def identify(self, agent: "Agent", point: int, body: bytes, now: int) -> None:
         """Note who a host says it is; its record as it came makes the next look short."""
-        record = agent.host_record
-        if record is not None and now - agent.host_times[1] <= SHARED_MS and record in body:
-            if now - agent.host_times[1] >= IDENTITY_MS:
-                agent.host_times[1] = now
-                self._said(point, body, record, now)
-            return
-        record, identity = counters.identity(body)
+        record, points = agent.host_record, self.points
+        if record is not None and now - agent.host_times[1] <= SHARED_MS:
+            at = points.said_at[point]
+            at = at if body.startswith(record, at) else body.find(record)
+            if at >= 0:
+                if now - agent.host_times[1] >= IDENTITY_MS:
+                    agent.host_times[1] = now
+                    self._said(point, record, at, now)
+                return
+        at, record, identity = counters.identity(body)
         if identity is None:
             return
         if agent.identities is None:
@@ -382,13 +385,15 @@ class Account:
             times[0] = now
         times[1] = now
         agent.host_record, agent.host_times = record, times
-        self._said(point, body, record, now)
+        self._said(point, record, at, now)
 
-    def _said(self, point: int, body: bytes, record: Any, now: int) -> None:
-        points, place = self.points, point * IDENTITY_BYTES
-        points.said_when[point], points.said_at[point] = now, body.index(record)
-        points.said_size[point] = len(record) if len(record) <= IDENTITY_BYTES else 0
-        self._said_bytes[place:place + points.said_size[point]] = record[:points.said_size[point]]
+    def _said(self, point: int, record: bytes, at: int, now: int) -> None:
+        """Note the record of a host and where in its counter sample it stands."""
+        points, place, size = self.points, point * IDENTITY_BYTES, len(record)
+        if size > IDENTITY_BYTES:
+            size = 0
+        points.said_when[point], points.said_at[point], points.said_size[point] = now, at, size
+        self._said_bytes[place:place + size] = record[:size]
 
     # What the account does on its own.
 

@@ -178,6 +178,8 @@ def run_replay(options: "argparse.Namespace") -> int:
             progress.step(number)
         progress.done()
     collector.flush()
+    if hasattr(gc, "freeze"):  # from Python 3.7 on
+        gc.freeze()  # Python looks for cycles at its end even so
     collector.started = clock.first or 0
     if options.json:
         for piece in views.fleet(collector, (), "", 0, len(collector.account.agents)):

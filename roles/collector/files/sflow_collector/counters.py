@@ -90,24 +90,22 @@ def values(body: Any, found: Any) -> Any:
     return out
 
 
-def identity(body: bytes) -> Tuple[Optional[bytes], Optional[Tuple[str, str]]]:
-    """(record, (host name, UUID)) of a kept counter sample of a host, (None, None) when it does not say."""
-    position, end = 4, len(body)
-    for _unused in range(_WORD.unpack_from(body)[0]):  # as wire.records, which every new agent would pay for
-        if position + 8 > end:
-            break
-        tag, size = _PAIR.unpack_from(body, position)
-        start = position + 8
-        position = start + (size + 3 & ~3)
-        if position > end:
-            break
-        if tag == 2000:
-            last = min(start + size, end)
-            name, behind = records.string(body, start, last)
-            if name is None:
-                break
-            return body[start - 8:start + size], (name, body[behind:behind + 16].hex() if behind + 16 <= last else "")
-    return None, None
+def identity(body: bytes) -> Tuple[int, bytes, Optional[Tuple[str, str]]]:
+    """(first byte, record, (host name, UUID)) of what a kept counter sample says of its host, (0, b"", None) when it does not."""
+    position, unpack = 4, _PAIR.unpack_from
+    try:
+        for _unused in range(_WORD.unpack_from(body)[0]):  # as wire.records, which every new agent would pay for
+            tag, size = unpack(body, position)
+            first, position = position, position + (size + 11 & ~3)
+            if tag == 2000 and position <= len(body):
+                last = first + 8 + size
+                name, behind = records.string(body, first + 8, last)
+                if name is None:
+                    break
+                return first, body[first:last], (name, body[behind:behind + 16].hex() if behind + 16 <= last else "")
+    except struct.error:  # there are fewer records than it says
+        pass
+    return 0, b"", None
 
 
 def describe(body: bytes) -> Tuple[Optional[str], Optional[int]]:
