@@ -87,6 +87,7 @@ class Fake:
         self.token = token
         self.down = False
         self.max_volume = 100_000
+        self.drops = 0
         self.asked = []
         self.started = time.time()
         fake = self
@@ -124,7 +125,7 @@ class Fake:
                 "receive_buffer_bytes": 16_777_216,
                 "datagrams": int((now - self.started) * 1240) + 5_000_000,
                 "bytes": 1,
-                "kernel_drops": 0,
+                "kernel_drops": self.drops,
                 "truncated": 0,
                 "refused": 0,
             },

@@ -36,6 +36,11 @@ def counts(page):
     return page.evaluate("window.netviz.picture.counts()")
 
 
+def click_circle(page, name):
+    x, y = page.evaluate("name => { const node = window.netviz.picture.nodes.get(name); return [node.x, node.y]; }", name)
+    page.locator("#picture").click(position={"x": x, "y": y})
+
+
 def lit(page):
     return page.evaluate("(window.netviz.picture.hover?.link?.ends || []).join(' ')")
 
@@ -102,6 +107,24 @@ def test_loss_is_that_of_late_where_the_collector_tells(serve, show):
     rows(page).nth(0).click()
     expect(page.locator("#drawer-body")).to_contain_text("10 of 100 datagrams of the last 8 min did not arrive (10 %).")
     expect(page.locator("#drawer-body")).to_contain_text("10 lost")
+
+
+def test_the_collector_and_the_time_since_an_agent_was_heard_go_on(serve, show):
+    server = serve(agents=[fake.agent(number, last_seen_ms=700) for number in range(3)])
+    page = show(server.url)
+    expect(page.locator("#g-agents")).to_have_text("3")
+    expect(page.locator("#g-rate")).to_have_text("1.2k")
+    expect(page.locator("#g-decoder")).to_have_text("batch")
+    expect(page.locator("#g-uptime")).to_have_text("24 h")
+    expect(page.locator("#g-drops")).to_have_text("0")
+    expect(page.locator("#g-drops")).not_to_have_class("bad")
+    server.drops = 7
+    expect(page.locator("#g-drops")).to_have_text("7")
+    expect(page.locator("#g-drops")).to_have_class("bad")
+    seen = rows(page).first.locator("td").nth(3)
+    page.evaluate("{ const now = Date.now; Date.now = () => now() + 100000; }")  # from here on the page has asked long ago
+    expect(seen).to_have_text(re.compile("^10[0-9] s$"))
+    expect(seen).to_have_text(re.compile(r"^0\.[7-9] s$"))  # once it has asked
 
 
 def test_an_agent_that_falls_silent_is_shown_without_a_reload(serve, show):
@@ -358,6 +381,21 @@ def test_a_link_without_traffic_says_so(serve, show):
     page.keyboard.press("/")
     page.keyboard.type("x")
     expect(page.locator("#search")).to_have_value("x")
+
+
+def test_a_circle_chooses_its_links(serve, show):
+    server = serve(groups=["INTERNET", "A", "B", "C"])
+    server.pairs = [fake.pair("A", "INTERNET", 900), fake.pair("INTERNET", "B", 500), fake.pair("B", "A", 300)]
+    page = show(server.url + "#traffic")
+    links = page.locator("#links button")
+    expect(links).to_have_text(["A→INTERNET", "INTERNET→B", "B→A"])
+    click_circle(page, "B")
+    expect(links).to_have_text(["INTERNET→B", "B→A"])
+    click_circle(page, "C")
+    expect(page.locator("#traffic-empty")).to_contain_text("No traffic of C")
+    click_circle(page, "C")
+    expect(links).to_have_count(3)
+    expect(page.locator("#traffic-empty")).to_be_hidden()
 
 
 def test_the_link_of_a_row_is_lit_as_long_as_it_is_there(serve, show):
