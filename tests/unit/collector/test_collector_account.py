@@ -9,7 +9,7 @@ import random
 import pytest
 import sflow_generator as gen
 from sflow_collector import account as accounts
-from sflow_collector import core, prometheus, state, views
+from sflow_collector import core, counters, prometheus, state, views
 
 SOURCE = views.parse_address("192.0.2.1")
 OTHER = views.parse_address("192.0.2.99")
@@ -584,3 +584,22 @@ def test_what_several_workers_heard_of_one_agent_is_added_up(turned):
     point, = row["data_sources"]
     assert (point["flow_samples"], point["counter_samples"], point["polling_interval_s"]) == (7, 7, 20.0)
     assert point["sampling_rate"] == 401
+
+
+def test_who_a_host_says_it_is():
+    """Its record is read whole or not at all; one that is longer than the column for it leaves the neighbours alone."""
+    parts = gen.host_counters("web-1")  # the host's record is the last one
+    body = gen.words(len(parts)) + b"".join(parts)
+    at, record, who = counters.identity(body)
+    assert body[at:] == record == parts[-1] and who == ("web-1", "11" * 16)
+    assert {counters.identity(body[:end]) for end in range(4, len(body))} == {(0, b"", None)}
+    account = accounts.Account()
+    for number, name in enumerate(("web-1", "w" * 200, "web-3")):
+        row = account.stream(bytes(15) + bytes([number]), bytes(15) + bytes([number]), 0, 1000)
+        agent = account.by_number[account.streams.agent[row]]
+        parts = gen.host_counters(name)
+        account.identify(agent, account.point(agent, counters.HOST), gen.words(len(parts)) + b"".join(parts), 1000)
+        assert list(agent.identities) == [(name, "11" * 16)]
+    assert account.points.said_size[:3].tolist() == [len(record), 0, len(record)]
+    said = [account.points.said[16 * number:16 * number + 16].tolist() for number in range(4)]
+    assert any(said[0]) and any(said[2]) and not any(said[1] + said[3])
