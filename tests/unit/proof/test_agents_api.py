@@ -235,7 +235,7 @@ def trickle(handler):
     handler.send_response(200)
     handler.send_header("Content-Length", "1000000")
     handler.end_headers()
-    for _piece in range(40):
+    for _piece in range(100):
         handler.wfile.write(b" ")
         handler.wfile.flush()
         time.sleep(0.05)
@@ -273,7 +273,7 @@ GARBAGE = [
     ((421, "another name"), "collector_http_names"),
     (redirect, "redirects to http://192.0.2.99/"),
     (broken_off, "broke off"),
-    (trickle, "did not finish its answer within 0.5 s"),
+    (trickle, "did not finish its answer within 2 s"),
 ]
 
 
@@ -281,7 +281,7 @@ GARBAGE = [
 def test_garbage_is_a_sentence(answer, words):
     with serving({"/fleet/json": answer}) as server:
         with pytest.raises(api.ApiError) as caught:
-            api.Client(server.url).observe(0.5)
+            api.Client(server.url).observe(2)
         assert words in str(caught.value)
         assert server.url in str(caught.value)
         assert str(caught.value).endswith(".") or str(caught.value).endswith("?")
@@ -337,7 +337,7 @@ def test_a_server_that_never_answers():
         start = time.monotonic()
         with pytest.raises(api.ApiError) as caught:
             api.Client(f"http://127.0.0.1:{mute.getsockname()[1]}").observe(0.3)
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 10
     assert "did not answer within 0.3 s" in str(caught.value)
 
 
