@@ -38,17 +38,18 @@ def test_a_host_that_is_not(run, asked):
     agents = [WEB1, {"name": "web2", "address": "192.0.2.12"}]
     told = run(url=[asked.url], agents=agents)
     assert told["failed"] and not told["proved"] and told["failing"] == ["web2"] and told["verdict_counts"] == {"reporting": 1, "silent": 1}
-    assert told["msg"] == "1 of 2 hosts are not proved after 0 s: web2 (silent)."
+    assert told["msg"] == f"1 of 2 hosts are not proved after {told['waited_seconds']:g} s: web2 (silent)."
     kept = run(url=[asked.url], agents=agents, fail_unless_proved=False)
-    assert not kept["failed"] and not kept["proved"] and kept["msg"] == told["msg"]
+    assert not kept["failed"] and not kept["proved"] and kept["msg"].endswith(" s: web2 (silent).")
 
 
 @pytest.mark.parametrize("number, end", [(10, " web9 (silent)."), (11, " and 1 more."), (30, " and 20 more.")])
 def test_many_hosts_that_are_not(run, asked, number, end):
     agents = [{"name": f"web{n}", "address": f"198.51.100.{100 + n}"} for n in range(1, number + 1)]
-    told = run(url=[asked.url], agents=agents)["msg"]
-    assert told.startswith(f"{number} of {number} hosts are not proved after 0 s: web1 (silent), ") and told.count("(silent)") == 10
-    assert told.endswith(end)
+    result = run(url=[asked.url], agents=agents)
+    told = result["msg"]
+    assert told.startswith(f"{number} of {number} hosts are not proved after {result['waited_seconds']:g} s: web1 (silent), ")
+    assert told.count("(silent)") == 10 and told.endswith(end)
 
 
 def test_a_collector_that_does_not_answer(run):
