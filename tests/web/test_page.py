@@ -391,11 +391,35 @@ def test_a_circle_chooses_its_links(serve, show):
     expect(links).to_have_text(["A→INTERNET", "INTERNET→B", "B→A"])
     click_circle(page, "B")
     expect(links).to_have_text(["INTERNET→B", "B→A"])
+    expect(page.locator("#only")).to_contain_text("Only links of B")
     click_circle(page, "C")
     expect(page.locator("#traffic-empty")).to_contain_text("No traffic of C")
     click_circle(page, "C")
     expect(links).to_have_count(3)
     expect(page.locator("#traffic-empty")).to_be_hidden()
+    expect(page.locator("#only")).to_be_hidden()
+    click_circle(page, "B")
+    page.get_by_role("button", name="Show all").click()
+    expect(links).to_have_count(3)
+    # A group that is gone keeps nothing from being listed.
+    click_circle(page, "C")
+    expect(links).to_have_count(0)
+    server.groups = ["INTERNET", "A", "B"]
+    expect(links).to_have_count(3)
+    expect(page.locator("#only")).to_be_hidden()
+
+
+def test_a_circle_is_as_large_as_its_traffic(serve, show):
+    server = serve(groups=["INTERNET", "A", "B"])
+    server.pairs = [fake.pair("A", "INTERNET", 900), fake.pair("B", "INTERNET", 9)]
+    page = show(server.url + "#traffic")
+
+    def size(name):
+        return page.evaluate(f"window.netviz.picture.nodes.get('{name}')?.r || 0")
+
+    assert until(lambda: 0 < size("B") < 0.6 * size("A"))
+    server.pairs = [fake.pair("A", "INTERNET", 300), fake.pair("B", "INTERNET", 1200)]
+    assert until(lambda: 0.7 * size("B") < size("A") < 0.8 * size("B"))
 
 
 def test_the_link_of_a_row_is_lit_as_long_as_it_is_there(serve, show):
@@ -456,6 +480,8 @@ def test_reduced_motion_stands_still_and_is_readable(serve, show):
     assert counts(page)["A>INTERNET"]["tcp_udp"] > 5
     page.locator("#motion").click()
     assert until(lambda: page.evaluate(picture) != first)
+    # Those that stood in single file do not go on so.
+    assert page.evaluate("new Set(window.netviz.picture.streams[0].particles.map((each) => each.lane)).size") > 5
 
 
 def test_token_is_asked_for_and_kept(serve, show):
@@ -520,7 +546,7 @@ def test_hostile_names_stay_text(serve, show):
     assert page.locator("img[src=x]").count() == 0
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 640), (768, 1024), (1366, 800), (1920, 1080), (3840, 2160)])
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (690, 900), (768, 1024), (1366, 800), (1920, 1080), (3840, 2160)])
 @pytest.mark.parametrize("view", ["fleet", "traffic"])
 def test_nothing_overflows(serve, show, width, height, view):
     server = serve(agents=trouble(), groups=["INTERNET", "A"], pairs=[fake.pair("A", "INTERNET", tcp_udp=5)])

@@ -154,8 +154,19 @@ const fleet = new Fleet({
 let chosen = null;
 const picture = new Picture({
   canvas: $("picture"), tip: $("tip"), note: $("note"), open: openLink,
-  select: (name) => { chosen = chosen === name ? null : name; listLinks(); },
+  select: (name) => choose(chosen === name ? null : name),
 });
+
+// The group whose links alone are listed, null for those of all.
+function choose(name) {
+  chosen = name;
+  picture.choose(name);
+  $("only").hidden = name === null;
+  $("only-name").textContent = name ?? "";
+  listLinks();
+}
+
+$("only-off").addEventListener("click", () => choose(null));
 
 let traffic = null;
 
@@ -270,7 +281,8 @@ async function followTraffic() {
     try {
       traffic = await get("traffic/json");
       picture.take(traffic);
-      listLinks();
+      if (traffic.groups.includes(chosen)) listLinks();
+      else choose(null); // other groups may have come
       showScale();
       answered("traffic");
     } catch (error) {

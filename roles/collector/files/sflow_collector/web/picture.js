@@ -44,6 +44,7 @@ export class Picture {
     this.full = 1;
     this.moving = true;
     this.hover = null;
+    this.chosen = null;
     this.sprites = null;
     this.last = 0;
     this.data = null;
@@ -82,6 +83,12 @@ export class Picture {
 
   setMoving(moving) {
     this.moving = moving;
+    this.dirty = true;
+  }
+
+  // Marks the circle of a group.
+  choose(name) {
+    this.chosen = name;
     this.dirty = true;
   }
 
@@ -131,13 +138,25 @@ export class Picture {
       link.pairs.push(pair);
       links.set(key, link);
     }
-    const fresh = links.size !== this.links.size || before !== order.join("\n") || [...links.keys()].some((key) => !this.links.has(key));
+    const fresh = links.size !== this.links.size || before !== order.join("\n") || [...links.keys()].some((key) => !this.links.has(key)) || this.outgrown();
     this.links = links;
     if (fresh) this.layout();
     this.supply();
     this.describe();
     this.follow();
     this.dirty = true;
+  }
+
+  // The share of the largest circle that its traffic gives to each on the ring.
+  shares() {
+    const ring = [...this.nodes.values()].filter((node) => node.name !== CENTRE);
+    const biggest = Math.max(1, ...ring.map((node) => node.volume || 0));
+    return new Map(ring.map((node) => [node, Math.sqrt((node.volume || 0) / biggest)]));
+  }
+
+  // Whether a circle has another size than its traffic by now; small changes leave the picture at rest.
+  outgrown() {
+    return [...this.shares()].some(([node, share]) => Math.abs(share - node.share) > 0.1);
   }
 
   // What is under the pointer has other figures now, or is gone.
@@ -175,7 +194,7 @@ export class Picture {
     this.scale = Math.max(0.8, Math.min(2, side / 620));
     const room = Math.max(46, side * 0.105);
     const radii = [width / 2 - room - 26 * this.scale, height / 2 - room];
-    const biggest = Math.max(1, ...ring.map((name) => this.nodes.get(name).volume || 0));
+    for (const [node, share] of this.shares()) node.share = share;
     // Wide pictures start the ring left and right, where names have room.
     const start = ring.length === 2 && width > height ? Math.PI : -Math.PI / 2;
     ring.forEach((name, index) => {
@@ -185,7 +204,7 @@ export class Picture {
       node.x = width / 2 + radii[0] * inner * Math.cos(angle);
       node.y = height / 2 + radii[1] * inner * Math.sin(angle);
       const crowd = Math.max(0.5, Math.min(1, 14 / ring.length));
-      node.r = this.scale * (15 + 15 * Math.sqrt((node.volume || 0) / biggest)) * crowd;
+      node.r = this.scale * (15 + 15 * node.share) * crowd;
     });
     const centre = this.nodes.get(CENTRE);
     if (centre) Object.assign(centre, { x: width / 2, y: height / 2, r: this.scale * 40 });
@@ -345,7 +364,7 @@ export class Picture {
     } else {
       while (particles.length < stream.want) particles.push(this.particle(stream, Math.random()));
       particles.length = Math.min(particles.length, stream.want);
-      particles.forEach((each, index) => { each.t = (index + 0.5) / particles.length; each.lane = 0; });
+      particles.forEach((each, index) => { each.t = (index + 0.5) / particles.length; });
     }
     const faded = this.hover && !this.isLit(link);
     this.context.globalAlpha = faded ? 0.15 : 1;
@@ -366,7 +385,7 @@ export class Picture {
       const at = Math.min(STEPS - 1, along | 0);
       const part = along - at;
       // Both directions keep to their right.
-      const aside = (stream.forward ? 1 : -1) * LANE * this.scale + each.lane * this.scale;
+      const aside = (stream.forward ? 1 : -1) * LANE * this.scale + (this.moving ? each.lane * this.scale : 0);
       const x = link.xs[at] + (link.xs[at + 1] - link.xs[at]) * part + link.nx[at] * aside;
       const y = link.ys[at] + (link.ys[at + 1] - link.ys[at]) * part + link.ny[at] * aside;
       this.context.drawImage(each.hollow ? hollow : full, x - size / 2, y - size / 2, size, size);
@@ -466,6 +485,14 @@ export class Picture {
     if (quiet) pen.setLineDash([4, 5]);
     pen.stroke();
     pen.setLineDash([]);
+    if (node.name === this.chosen) {
+      pen.lineWidth = 2;
+      pen.strokeStyle = this.colours.accent;
+      pen.beginPath();
+      pen.arc(node.x, node.y, node.r + 3, 0, 2 * Math.PI);
+      pen.stroke();
+      pen.lineWidth = width;
+    }
     let angle = -Math.PI / 2;
     for (const name of CLASSES) {
       if (!node.classes[name]) continue;
