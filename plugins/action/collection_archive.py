@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.netviz.sflow.plugins.plugin_utils import _archive
+from ansible_collections.netviz.sflow.plugins.plugin_utils import _archive, _files
 
 SPEC: dict[str, dict[str, Any]] = {
     "names": {"type": "list", "elements": "str", "required": True},
@@ -56,8 +56,5 @@ class ActionModule(ActionBase):
                 if handle.read() == data:
                     return False
         if not self._task.check_mode:
-            with open(path + ".part", "wb") as part:
-                part.write(data)
-            os.chmod(path + ".part", 0o644)
-            os.replace(path + ".part", path)
+            _files.replace(path, data, 0o644)
         return True

@@ -15,7 +15,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.path import makedirs_safe
-from ansible_collections.netviz.sflow.plugins.plugin_utils import _proof, _report
+from ansible_collections.netviz.sflow.plugins.plugin_utils import _files, _proof, _report
 
 display = Display()
 
@@ -52,9 +52,7 @@ class ActionModule(ActionBase):
         for name, text in files.items():
             try:
                 makedirs_safe(os.path.dirname(os.path.abspath(name)))
-                with open(name + ".part", "w", encoding="utf-8") as part:
-                    part.write(text)
-                os.replace(name + ".part", name)
+                _files.replace(name, text.encode("utf-8"))
             except OSError as error:
                 raise AnsibleActionFail(f"The report {name} cannot be written: {error.strerror}.") from error
             display.display(f"Report: {name}")

@@ -19,6 +19,7 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e7eaed; --soft: #9aa4ae; --paper: #15181b; --line: #30363c; --head: #1e2327;
   --good: #4cc38a; --bad: #ff7b72; --note: #e3b341; } }
 * { box-sizing: border-box; }
+[hidden] { display: none !important; }
 body { margin: 0 auto; max-width: 100rem; padding: 1.5rem; font: 14px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
 h1 { font-size: 1.4rem; margin: 0 0 .25rem; }
 p { margin: .25rem 0; color: var(--soft); }

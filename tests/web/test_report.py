@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.netviz.sflow.plugins.plugin_utils import _report_page
+from playwright.sync_api import expect
 
 
 @pytest.fixture
@@ -25,6 +26,12 @@ def test_the_heading_stays_in_view(report, show, width):
     page.locator("tbody tr").nth(400).scroll_into_view_if_needed()
     assert page.evaluate("scrollY") > 5000
     assert page.locator("th").first.bounding_box()["y"] == 0
+
+
+def test_without_scripts_there_is_nothing_to_search_with(report, show):
+    page = show(report, java_script_enabled=False)
+    expect(page.locator("tbody tr")).to_have_count(500)
+    expect(page.locator(".tools")).to_be_hidden()
 
 
 def test_on_a_narrow_screen_only_the_table_scrolls_sideways(report, show):

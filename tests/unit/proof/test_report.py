@@ -172,3 +172,20 @@ def test_strangers_on_the_page():
     strangers = [{"address": f"198.51.100.{n}", "host_name": "far"} for n in range(1, 23)]
     remark = Page(_report.as_html(account(GOOD, unexpected=strangers), "Then")).texts["p"][-1]
     assert remark.startswith("Agents that belong to none of these hosts (22): 198.51.100.1 (far), ") and remark.endswith(" 198.51.100.20 (far)")
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path):
+    pytest.importorskip("ansible", reason="no ansible-core is installed for this Python")
+    from ansible.errors import AnsibleActionFail
+    from ansible_collections.netviz.sflow.plugins.action.sflow_report import ActionModule
+
+    def write():
+        return ActionModule.write(None, str(tmp_path / "new" / "report.html"), account(GOOD))
+    json_file, html_file = (tmp_path / "new" / name for name in ("report.json", "report.html"))
+    assert write() == [str(json_file), str(html_file)]
+    assert json.loads(json_file.read_text())["proved"] and "web1" in html_file.read_text()
+    html_file.unlink()
+    (html_file / "in the way").mkdir(parents=True)
+    with pytest.raises(AnsibleActionFail, match="The report .*report.html cannot be written: Is a directory"):
+        write()
+    assert sorted(tmp_path.glob("new/*")) == [html_file, json_file]
