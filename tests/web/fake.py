@@ -88,6 +88,8 @@ class Fake:
         self.down = False
         self.max_volume = 100_000
         self.drops = 0
+        self.groups_problem = None
+        self.overflow = 0
         self.asked = []
         self.started = time.time()
         fake = self
@@ -133,7 +135,8 @@ class Fake:
             "unknown_records": {},
             "agents": len(self.agents),
             "max_agents": 65536,
-            "overflow_datagrams": 0,
+            "overflow_datagrams": self.overflow,
+            "groups_problem": self.groups_problem,
         }
 
     def body(self, path, query):

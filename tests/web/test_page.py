@@ -127,6 +127,22 @@ def test_the_collector_and_the_time_since_an_agent_was_heard_go_on(serve, show):
     expect(seen).to_have_text(re.compile(r"^0\.[7-9] s$"))  # once it has asked
 
 
+def test_what_keeps_the_page_from_showing_everything_is_said(serve, show):
+    server = serve(agents=trouble())
+    page = show(server.url)
+    remark = page.locator("#remark")
+    page.locator("#g-agents", has_text=re.compile(r"\d")).wait_for()
+    expect(remark).to_be_hidden()
+    server.groups_problem = "/etc/groups.json: not JSON"
+    expect(remark).to_have_text("The groups stay as they were: /etc/groups.json: not JSON.")
+    server.groups_problem, server.overflow = None, 1234
+    expect(remark).to_have_text(
+        "There is no room for more than 65,536 agents (collector_max_agents): 1,234 datagrams of others were left out."
+    )
+    server.overflow = 0
+    expect(remark).to_be_hidden()
+
+
 def test_an_agent_that_falls_silent_is_shown_without_a_reload(serve, show):
     agents = [fake.agent(number) for number in range(3)]
     server = serve(agents=agents)

@@ -227,6 +227,17 @@ function gauges(collector, agents, before) {
   $("g-uptime").textContent = duration(collector.uptime_ms / 1000);
 }
 
+// What somebody has to mend, so that the page shows everything.
+function remark(collector) {
+  const words = [];
+  if (collector.groups_problem) words.push(`The groups stay as they were: ${collector.groups_problem}.`);
+  if (collector.overflow_datagrams) {
+    words.push(`There is no room for more than ${count(collector.max_agents)} agents (collector_max_agents): ${count(collector.overflow_datagrams)} datagrams of others were left out.`);
+  }
+  $("remark").hidden = words.length === 0;
+  if ($("remark").textContent !== words.join(" ")) $("remark").textContent = words.join(" "); // it is read out whenever it is written
+}
+
 // ---- Asking
 
 const failing = new Map();
@@ -253,6 +264,7 @@ async function followFleet() {
         fleet.take(answer.agents, Date.now());
         if (offset === 0) {
           gauges(answer.collector, answer.total, before);
+          remark(answer.collector);
           before = answer.collector;
         }
         offset += answer.agents.length;
