@@ -51,6 +51,10 @@ sanity: venv ## ansible-test sanity
 unit: venv ## unit tests, on the control node's Python and on the oldest of the managed hosts
 	@tests/unit.sh
 
+.PHONY: paused
+paused: venv ## tests on a machine that stops now and then: who leans on an idle one fails (SEED=2 ARGS=tests/web/run.sh)
+	@python tests/paused.py --seed $(or $(SEED),1) -- $(or $(ARGS),tests/unit.sh)
+
 .PHONY: molecule
 molecule: venv ## molecule scenarios on containers with systemd (SCENARIO=default for one)
 	@mkdir -p .cache
