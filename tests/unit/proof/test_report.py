@@ -4,6 +4,8 @@ import html.parser
 import json
 
 import pytest
+from ansible.errors import AnsibleActionFail
+from ansible_collections.netviz.sflow.plugins.action.sflow_report import ActionModule
 from ansible_collections.netviz.sflow.plugins.plugin_utils import _report, _report_page
 
 GOOD = {
@@ -175,10 +177,6 @@ def test_strangers_on_the_page():
 
 
 def test_files_are_written_whole_or_not_at_all(tmp_path):
-    pytest.importorskip("ansible", reason="no ansible-core is installed for this Python")
-    from ansible.errors import AnsibleActionFail
-    from ansible_collections.netviz.sflow.plugins.action.sflow_report import ActionModule
-
     def write():
         return ActionModule.write(None, str(tmp_path / "new" / "report.html"), account(GOOD))
     json_file, html_file = (tmp_path / "new" / name for name in ("report.json", "report.html"))

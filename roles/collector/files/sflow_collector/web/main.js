@@ -151,15 +151,13 @@ const fleet = new Fleet({
   scroller: $("scroller"), table: $("agents"), heads: $("heads"), rows: $("rows"), empty: $("fleet-empty"),
   chips: $("chips"), search: $("search"), open: openAgent, say: (words) => { $("said").textContent = words; },
 });
-let chosen = null;
 const picture = new Picture({
   canvas: $("picture"), tip: $("tip"), note: $("note"), open: openLink,
-  select: (name) => choose(chosen === name ? null : name),
+  select: (name) => choose(picture.chosen === name ? null : name),
 });
 
-// The group whose links alone are listed, null for those of all.
+// Lists the links of one group alone, those of all with null.
 function choose(name) {
-  chosen = name;
   picture.choose(name);
   $("only").hidden = name === null;
   $("only-name").textContent = name ?? "";
@@ -172,6 +170,7 @@ let traffic = null;
 
 function listLinks() {
   if (!traffic) return;
+  const { chosen } = picture;
   const pairs = traffic.pairs.filter((pair) => total(pair.frames) > 0 && (!chosen || pair.source === chosen || pair.target === chosen))
     .sort((a, b) => total(b.frames) - total(a.frames)).slice(0, MOST_LINKS);
   const most = pairs.length ? total(pairs[0].frames) : 1;
@@ -293,7 +292,7 @@ async function followTraffic() {
     try {
       traffic = await get("traffic/json");
       picture.take(traffic);
-      if (traffic.groups.includes(chosen)) listLinks();
+      if (traffic.groups.includes(picture.chosen)) listLinks();
       else choose(null); // other groups may have come
       showScale();
       answered("traffic");

@@ -86,7 +86,7 @@ export class Picture {
     this.dirty = true;
   }
 
-  // Marks the circle of a group.
+  // The group that somebody looks at, whose circle is marked; null for none.
   choose(name) {
     this.chosen = name;
     this.dirty = true;
