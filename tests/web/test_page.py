@@ -407,22 +407,29 @@ def test_a_circle_chooses_its_links(serve, show):
     expect(links).to_have_text(["A→INTERNET", "INTERNET→B", "B→A"])
     click_circle(page, "B")
     expect(links).to_have_text(["INTERNET→B", "B→A"])
-    expect(page.locator("#only")).to_contain_text("Only links of B")
+    only = page.get_by_label("Links of")
+    expect(only.locator("option")).to_have_text(["all groups", "INTERNET", "A", "B", "C"])
+    expect(only.locator("option:checked")).to_have_text("B")
     click_circle(page, "C")
     expect(page.locator("#traffic-empty")).to_contain_text("No traffic of C")
     click_circle(page, "C")
     expect(links).to_have_count(3)
     expect(page.locator("#traffic-empty")).to_be_hidden()
-    expect(page.locator("#only")).to_be_hidden()
-    click_circle(page, "B")
-    page.get_by_role("button", name="Show all").click()
+    expect(only.locator("option:checked")).to_have_text("all groups")
+    # Without a pointer.
+    only.focus()
+    page.keyboard.type("B")
+    expect(links).to_have_text(["INTERNET→B", "B→A"])
+    assert page.evaluate("window.netviz.picture.chosen") == "B"
+    page.keyboard.press("Home")
     expect(links).to_have_count(3)
+    assert page.evaluate("window.netviz.picture.chosen") is None
     # A group that is gone keeps nothing from being listed.
     click_circle(page, "C")
     expect(links).to_have_count(0)
     server.groups = ["INTERNET", "A", "B"]
     expect(links).to_have_count(3)
-    expect(page.locator("#only")).to_be_hidden()
+    expect(only.locator("option:checked")).to_have_text("all groups")
 
 
 def test_a_circle_is_as_large_as_its_traffic(serve, show):

@@ -156,17 +156,23 @@ const picture = new Picture({
   select: (name) => choose(picture.chosen === name ? null : name),
 });
 
+let traffic = null;
+let offered = []; // the groups whose links can be listed alone
+
 // Lists the links of one group alone, those of all with null.
 function choose(name) {
   picture.choose(name);
-  $("only").hidden = name === null;
-  $("only-name").textContent = name ?? "";
+  $("only").selectedIndex = 1 + offered.indexOf(name);
   listLinks();
 }
 
-$("only-off").addEventListener("click", () => choose(null));
+$("only").addEventListener("change", (event) => choose(offered[event.target.selectedIndex - 1] ?? null));
 
-let traffic = null;
+function offer(groups) {
+  if (groups.join("\n") === offered.join("\n")) return; // the list may be open
+  offered = groups;
+  $("only").replaceChildren(...["all groups", ...groups].map((name) => el("option", { dir: "auto" }, name)));
+}
 
 function listLinks() {
   if (!traffic) return;
@@ -292,8 +298,8 @@ async function followTraffic() {
     try {
       traffic = await get("traffic/json");
       picture.take(traffic);
-      if (traffic.groups.includes(picture.chosen)) listLinks();
-      else choose(null); // other groups may have come
+      offer(traffic.groups);
+      choose(offered.includes(picture.chosen) ? picture.chosen : null); // other groups may have come
       showScale();
       answered("traffic");
     } catch (error) {
