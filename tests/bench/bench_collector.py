@@ -41,6 +41,7 @@ SECONDS = 2
 #: What a tool may cost at least, as a multiple of the collector. Of a prototype with learned layouts, that did what the
 #: collector does without numpy, whole processes were measured beside both tools: 7.2 us (Python 3.6: 10.3), 20.0 and 7.1.
 BARS = (("sflowtool -l", "collector, batch", 6), ("sfacctd", "collector, batch", 2),
+        ("sflowtool -l", "batch, /usr/bin/python3", 6), ("sfacctd", "batch, /usr/bin/python3", 2),
         ("sflowtool -l", "collector, scalar", 20.0 / 7.2), ("sfacctd", "collector, scalar", 7.1 / 7.2),
         ("sflowtool -l", "scalar, /usr/bin/python3", 20.0 / 7.2), ("sfacctd", "scalar, /usr/bin/python3", 7.1 / 7.2),
         ("sflowtool -l", "scalar, Python 3.6", 20.0 / 10.3), ("sfacctd", "scalar, Python 3.6", 7.1 / 10.3))
@@ -122,16 +123,20 @@ def offline(options, folder):
     groups = os.path.join(folder, "groups.json")
     with open(groups, "w") as stream:
         json.dump(workload.mapping, stream)
-    commands = {"collector, batch": collector("replay", path, "--quiet", "--groups", groups, "--decoder", "batch"),
-                "collector, scalar": collector("replay", path, "--quiet", "--groups", groups, "--decoder", "scalar")}
+
+    def replay(decoder, python=sys.executable):
+        return collector("replay", path, "--quiet", "--groups", groups, "--decoder", decoder, python=python)
+    commands = {"collector, batch": replay("batch"), "collector, scalar": replay("scalar")}
     if distribution_python():
-        commands["scalar, /usr/bin/python3"] = collector("replay", path, "--quiet", "--groups", groups, "--decoder", "scalar",
-                                                         python=distribution_python())
+        commands["scalar, /usr/bin/python3"] = replay("scalar", distribution_python())
+        if subprocess.call([distribution_python(), "-c", "import numpy"], stderr=subprocess.DEVNULL):
+            say("left out: batch, /usr/bin/python3 (python3-numpy)")
+        else:
+            commands["batch, /usr/bin/python3"] = replay("batch", distribution_python())
     if not python36():
         say("left out: Python 3.6 (python3.6 on PATH, or one of pyenv)")
     else:
-        commands["scalar, Python 3.6"] = collector("replay", path, "--quiet", "--groups", groups, "--decoder", "scalar",
-                                                   python=python36())
+        commands["scalar, Python 3.6"] = replay("scalar", python36())
     if find("sflowtool", "SFLOWTOOL"):
         commands["sflowtool -l"] = [find("sflowtool", "SFLOWTOOL"), "-r", path, "-l"]
     if find("sfacctd"):

@@ -4,8 +4,9 @@
 """Agreement with other programs: what Open vSwitch and pmacct send is read as tshark reads it.
 
 Each test is skipped, with the name of the Debian package, where a program is missing. None needs a network or root.
-The exporters send to a socket of the test, which writes the captures. A capture of any other agents, such as real
-hsflowd, is compared with sflowtool when SFLOW_PCAP names it (SFLOWTOOL names sflowtool where it is not on PATH).
+The exporters send to a socket of the test, which writes the captures. A capture of what any other agents, such as real
+hsflowd, send to one collector is compared with sflowtool when SFLOW_PCAP names it (SFLOWTOOL names sflowtool where it is
+not on PATH).
 """
 
 import collections
