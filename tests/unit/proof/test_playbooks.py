@@ -333,6 +333,7 @@ def test_only_hosts_that_need_a_change_are_in_the_batches(fleet):
     changed = {"hsflowd_polling": 60}
     run = fleet("playbooks/site.yml", {"host0": {"hsflowd_state": "absent"}, "host2": changed}, *at_once)
     assert changed_in_batches(run) == {"host0", "host2"}
+    assert not [task for task in tasks_of(run, "host2") if "Validating" in task]  # hsflowd_plan has checked the same
     assert "Ask the collector" not in run.text  # what would be deployed cannot report yet
     limited = fleet("playbooks/site.yml", {"host1": changed, "host2": changed}, *at_once, "--limit", "host0,host1")
     assert changed_in_batches(limited) == {"host1"}
