@@ -366,7 +366,7 @@ $("motion").addEventListener("click", () => showMotion(!picture.moving));
 $("scale").addEventListener("click", () => { picture.setAuto(!picture.auto); showScale(); });
 window.addEventListener("hashchange", showView);
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]") || event.target.closest("input")) return;
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]") || event.target.closest("input, select")) return;
   event.preventDefault();
   location.hash = "#fleet";
   showView(); // the event of the hash comes later
