@@ -171,7 +171,7 @@ $("only").addEventListener("change", (event) => choose(offered[event.target.sele
 function offer(groups) {
   if (groups.join("\n") === offered.join("\n")) return; // the list may be open
   offered = groups;
-  $("only").replaceChildren(...["all groups", ...groups].map((name) => el("option", { dir: "auto" }, name)));
+  $("only").replaceChildren($("only").options[0], ...groups.map((name) => el("option", { dir: "auto" }, name)));
 }
 
 function listLinks() {
