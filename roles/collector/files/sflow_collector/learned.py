@@ -4,9 +4,9 @@
 """The scalar decoder where numpy is not: it learns how samples look and recognises them by their constants.
 
 An agent sends samples of a few forms over and over: the same records of the same lengths, Ethernet with the same
-types inside. A form is learned from a sample that the generic decoder of wire.py has read: structs that unpack what is
-wanted and what must be constant (numbers, tags and lengths of records, protocols, the first byte of IP). A sample whose
-tag and length are known and whose constants are those of a form needs no walk.
+types inside. A form is learned from a sample that the generic decoder of wire.py has read: a struct that unpacks what must
+be constant (numbers, tags and lengths of records, protocols, the first byte of IP) and one that unpacks what is wanted. A
+sample whose tag and length are known and whose constants are those of a form needs no walk.
 
 What is wanted is taken in pieces that need no further look: data source and rate are one value, which only has to be
 the same as in the sample before; source and target address are one value, which leads to the pair of groups by one
@@ -38,6 +38,7 @@ MAX_RATES = 64  # sampling rates for which lengths are held back
 MAX_HELD = 4 << 20  # bytes of datagrams of which the lengths of packets are held back
 REMEMBER_ONE_IN = 8  # packets of which at most one goes into the ring of the traffic, for all of them
 REMEMBER_A_SECOND = traffic.RING // traffic.WINDOW_S  # so that the ring holds what is shown
+EXPANDED_FLOW, EXPANDED_COUNTERS = 3, 4  # tags
 MASK, MAX_GAP = sequence.MASK, sequence.MAX_GAP
 MAX_RATE = traffic.MAX_RATE
 
@@ -93,25 +94,31 @@ def _places(sample: "wire.Sample", position: int) -> Tuple[List[Tuple[int, int]]
     return places, tuple(tag for tag, _first, _last in sample.records if tag not in known)
 
 
-def learn_counters(data: bytes, sample: "wire.Sample", position: int, size: int) -> Any:
-    """The form of a counter sample, size bytes from its tag at position on, that the generic decoder read without an error.
+def _form(data: bytes, position: int, size: int, places: Any, unknown: Any, wanted: Any, classes: Any) -> Any:
+    """The form of a sample, size bytes from its tag at position on: how it is recognised, then what is taken from it.
 
-    (size, fields: number, data source, constants, tag and length of the next sample; the constants, whether it is expanded,
-    unknown records)
+    (size, check, constants, unknown records, fields, classes of protocols). check and fields unpack from the tag on; the last
+    of the fields is the tag and length of the next sample.
+    """
+    check = picker([constant(*each) for each in joined(places)])
+    return size, check, check(data, position), unknown, picker(wanted + [(size, 8, "s")]), classes
+
+
+def learn_counters(data: bytes, sample: "wire.Sample", position: int, size: int) -> Any:
+    """(how unusual it is, form) of a counter sample that the generic decoder read without an error; it has no classes.
+
+    Its fields are number and data source.
     """
     places, unknown = _places(sample, position)
-    expanded = sample.tag == 4
-    fields = picker([(8, 4, "I"), (12, 8, "Q") if expanded else (12, 4, "I")] + [constant(*each) for each in joined(places)]
-                    + [(size, 8, "s")])
-    return size, fields, fields(data, position)[2:-1], expanded, unknown
+    wanted = [(8, 4, "I"), (12, 8, "Q") if sample.tag == EXPANDED_COUNTERS else (12, 4, "I")]
+    return (0, 0), _form(data, position, size, places, unknown, wanted, None)
 
 
 def learn_flow(data: bytes, sample: "wire.Sample", position: int, size: int) -> Any:
-    """The form of a flow sample, size bytes from its tag at position on, that the generic decoder read without an error.
+    """(how unusual it is, form) of a flow sample that the generic decoder read without an error; None when it has no usual form.
 
-    (how unusual it is, (size, fields, four constants that come with the fields, classes of protocols, (check, constants,
-    unknown records) or None when there is nothing else)); None when it has no usual form. A frame is shorter than 64 KiB:
-    the upper half of its length is a constant.
+    Its fields are number, data source and rate in one, length of the frame, protocol, source and target address in one. A
+    frame is shorter than 64 KiB: the upper half of its length is a constant.
     """
     places, unknown = _places(sample, position)
     carrier = next((record for record in sample.records if record[0] in wire.PACKETS), None)
@@ -130,21 +137,12 @@ def learn_flow(data: bytes, sample: "wire.Sample", position: int, size: int) -> 
         places.append((place, 2))
         place += 2
     places.append((place, 1))
-    places = joined(places)
-    # Of those before and behind the length of the frame, up to the packet, the first and the last one come with the fields.
-    before = [each for each in places if each[0] < header + 6]
-    behind = [each for each in places[len(before):] if each[0] <= place]
-    one, two, three, four = [constant(*each) for part in (before, behind)
-                             for each in (part[0], part[-1] if len(part) > 1 else (sum(part[0]), 0))]
-    others = before[1:-1] + behind[1:-1] + places[len(before) + len(behind):]
-    name = 8 if sample.tag == 3 else 4  # bytes of the data source
-    protocol, addresses = ((9, 1, "B"), (12, 8, "s")) if sample.packet.version == 4 else ((6, 1, "B"), (8, 32, "s"))
-    fields = picker([(8, 4, "I"), (12, name + 4, "s"), one, two, (header + 6, 2, "H"), three, four]
-                    + [(place + begin, width, code) for begin, width, code in (protocol, addresses)] + [(size, 8, "s")])
-    found, check = fields(data, position), picker([constant(*each) for each in others])
-    return (place, sample.packet.version), (
-        size, fields, found[2], found[3], found[5], found[6], _CLASSES[sample.packet.version],
-        (check, check(data, position), unknown) if others or unknown else None)
+    name = 8 if sample.tag == EXPANDED_FLOW else 4  # bytes of the data source
+    version = sample.packet.version
+    protocol, addresses = ((9, 1, "B"), (12, 8, "s")) if version == 4 else ((6, 1, "B"), (8, 32, "s"))
+    wanted = [(8, 4, "I"), (12, name + 4, "s"), (header + 6, 2, "H")]
+    wanted += [(place + begin, width, code) for begin, width, code in (protocol, addresses)]
+    return (place, version), _form(data, position, size, places, unknown, wanted, _CLASSES[version])
 
 
 class Stream:
@@ -280,11 +278,10 @@ class LearnedCollector(Collector):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # Tag and length as they stand in the datagram -> forms; of flow samples also the first form, that ends in the
+        # Tag and length as they stand in the datagram -> [(how unusual it is, form)], and -> the first form, that ends in the
         # second one and so on.
-        self._counters: Dict[bytes, List[Any]] = {}
-        self._flow_forms: Dict[bytes, List[Any]] = {}
-        self._flows: Dict[bytes, Any] = {}
+        self._forms: Dict[bytes, List[Any]] = {}
+        self._first: Dict[bytes, Any] = {}
         self._learned = 0
         self._streams: Dict[bytes, Stream] = {}  # by source + address + sub-agent
         self._moves = 0
@@ -316,7 +313,7 @@ class LearnedCollector(Collector):
         self.take_all([(now, source, bytes(data[:length]) + PAD, 0, length)])
 
     def take_all(self, located: Iterable[Located], now: int = 0) -> int:
-        account, streams, known = self.account, self._streams, self._flows.get
+        account, streams, known = self.account, self._streams, self._first.get
         lengths, passed, until = self._lengths, self._passed, self._lengths.until
         remember, one_in = self._remembered.add, self._remembered.one_in
         ipv4_head, ipv6_head, ipv4_agent = _IPV4_HEAD.unpack_from, _IPV6_HEAD.unpack_from, _IPV4_AGENT
@@ -361,37 +358,39 @@ class LearnedCollector(Collector):
                 if now >= until:
                     lengths = self._turn(now)
                     until, one_in = lengths.until, self._remembered.one_in
-                # The samples: flow samples of known forms are read here, everything else by _other().
+                # The samples: those of known forms are read here, all others by _generic().
                 run, following, pairs, pair = stream.setting, stream.following, stream.pairs, None
                 since, newest = following, position
                 for _unused in range(count):
                     form = known(head)
                     while form is not None:
-                        size, fields, one, two, three, four, classes, rest, form = form
+                        size, check, constants, unknown, fields, classes, form = form
                         behind = position + size
                         if behind > end:
                             form = None
-                            continue
-                        number, setting, a, b, length, c, d, protocol, pair, following_head = fields(data, position)
-                        if a == one and b == two and c == three and d == four:
-                            if rest is None:
-                                break
-                            check, constants, unknown = rest
-                            if check(data, position) == constants:
-                                for tag in unknown:
-                                    accounts.count(account.unknown, tag)
-                                break
+                        elif check(data, position) == constants:
+                            break
                     else:
                         if following != since:
                             passed += following - since
                             since = following
                             stream.hold(following, data, newest, now)
-                        reached = self._other(data, position, end, head, stream, source, now)
+                        self._settle(stream)
+                        reached = self._generic(data, position, end, stream.row, source, now)
                         if reached is None:
                             break
-                        position, head = reached
+                        position, head = reached, data[reached:reached + 8]
                         run, pair = stream.setting, None
                         continue
+                    if unknown:
+                        for tag in unknown:
+                            accounts.count(account.unknown, tag)
+                    if classes is None:
+                        number, name, following_head = fields(data, position)
+                        self._counter(stream, number, name, head, data, position, behind, now)
+                        position, head = behind, following_head
+                        continue
+                    number, setting, length, protocol, pair, following_head = fields(data, position)
                     if number != following or setting != run:
                         if following != since:
                             passed += following - since
@@ -545,34 +544,20 @@ class LearnedCollector(Collector):
             account.flow(point, first, stream.rate, pool, drops, now)
             first, count = first + 1, count - 1
 
-    def _other(self, data: bytes, position: int, end: int, head: bytes, stream: Stream, source: bytes,
-               now: int) -> Optional[Tuple[int, bytes]]:
-        """A sample that is no flow sample of a known form; (position, tag and length) of the next one, None to stop."""
-        for size, fields, constants, expanded, unknown in self._counters.get(head, ()):
-            behind = position + size
-            if behind > end:
-                break
-            found = fields(data, position)
-            if found[2:-1] == constants:
-                for tag in unknown:
-                    accounts.count(self.account.unknown, tag)
-                stream.counters += 1  # as Account.counter_sample(), but for what is held back
-                stream.counted = now
-                agent, name = stream.agent, found[1]
-                if expanded:
-                    start = position + 20
-                else:
-                    start, name = position + 16, _spelled_out(name)
-                point = agent.points.get(name)
-                if point is None:
-                    point = self.account.point(agent, name)
-                    if point is None:
-                        return behind, found[-1]
-                self.account.counted(agent, point, found[0], data, start, behind, now)
-                return behind, found[-1]
-        self._settle(stream)
-        reached = self._generic(data, position, end, stream.row, source, now)
-        return None if reached is None else (reached, data[reached:reached + 8])
+    def _counter(self, stream: Stream, number: int, name: int, head: bytes, data: bytes, position: int, end: int,
+                 now: int) -> None:
+        """Keep a counter sample of a known form."""
+        stream.counters += 1  # as Account.counter_sample(), but for what is held back
+        stream.counted = now
+        account, agent, start = self.account, stream.agent, position + 20
+        if head[3] != EXPANDED_COUNTERS:
+            start, name = position + 16, _spelled_out(name)
+        point = agent.points.get(name)
+        if point is None:
+            point = account.point(agent, name)
+            if point is None:
+                return
+        account.counted(agent, point, number, data, start, end, now)
 
     def _generic(self, data: bytes, position: int, end: Any, row: int, source: bytes, now: int) -> Optional[int]:
         """One sample by the generic decoder, which may learn from it; the next position, None to stop."""
@@ -606,20 +591,20 @@ class LearnedCollector(Collector):
         if self._learned >= BUDGET + self.account.datagrams // 100:
             return
         self._learned += 1
-        head, flow = data[position:position + 8], sample.kind == wire.FLOW
-        form = learn_flow(data, sample, position, size) if flow else learn_counters(data, sample, position, size)
-        known = self._flow_forms if flow else self._counters
-        if len(known) >= MAX_HEADS:
-            known.clear()
-            self._flows.clear()
-        forms = known.setdefault(head, [])
-        if form is not None and len(forms) < MAX_FORMS:
+        form = (learn_flow if sample.kind == wire.FLOW else learn_counters)(data, sample, position, size)
+        if form is None:
+            return
+        if len(self._forms) >= MAX_HEADS:
+            self._forms.clear()
+            self._first.clear()
+        head = data[position:position + 8]
+        forms = self._forms.setdefault(head, [])
+        if len(forms) < MAX_FORMS:
             forms.append(form)
-        if flow:
             forms.sort(key=lambda each: each[0])  # no tags and IPv4 first: of most samples the first form is the right one
-            self._flows[head] = None
+            self._first[head] = None
             for _rank, form in reversed(forms):
-                self._flows[head] = form + (self._flows[head],)
+                self._first[head] = form + (self._first[head],)
 
 
 def _spelled_out(source: int) -> int:
@@ -630,5 +615,5 @@ def _spelled_out(source: int) -> int:
 def _packet(data: bytes, start: int, end: int, setting: int) -> Any:
     """The packet of a recognised flow sample, by the generic reader; setting: bytes of data source and rate."""
     found = wire.Datagram()
-    wire.read_sample(found, data, 3 if setting == 12 else 1, start, end)
+    wire.read_sample(found, data, EXPANDED_FLOW if setting == 12 else 1, start, end)
     return found.samples[0].packet
