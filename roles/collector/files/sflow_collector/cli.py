@@ -153,14 +153,13 @@ def replay(collector: Any, stream: Any, port: int, clock: "CaptureClock") -> Ite
         yield from collector.replay(capture.Blocks(stream), port, clock.set)
         return
     located, now = capture.located(stream, port), 0
-    first = next(located, None)
-    while first is not None:
+    for first in located:
         if not now:
             clock.set(first[0])
-        now = collector.take_all(itertools.chain([first], itertools.islice(located, 1023)), now)
+        now = collector.take_all([first], now)
+        now = collector.take_all(itertools.islice(located, 1023), now)
         clock.set(now)
         yield collector.account.datagrams
-        first = next(located, None)
 
 
 def run_replay(options: "argparse.Namespace") -> int:

@@ -353,8 +353,6 @@ class LearnedCollector(Collector):
                     stream.bytes += size
                 elif not self._advance(stream, number, uptime, size, now):
                     continue
-                if not count:
-                    continue
                 if now >= until:
                     lengths = self._turn(now)
                     until, one_in = lengths.until, self._remembered.one_in
@@ -390,7 +388,7 @@ class LearnedCollector(Collector):
                         self._counter(stream, number, name, head, data, position, behind, now)
                         position, head = behind, following_head
                         continue
-                    number, setting, length, protocol, pair, following_head = fields(data, position)
+                    number, setting, length, protocol, pair, head = fields(data, position)
                     if number != following or setting != run:
                         if following != since:
                             passed += following - since
@@ -408,7 +406,7 @@ class LearnedCollector(Collector):
                             passed, pair = passed - 1, None
                         else:
                             lengths.add(pair, classes[protocol], min(stream.rate, MAX_RATE), length, now)
-                    position, head = behind, following_head
+                    position = behind
                 if following != since:
                     passed += following - since
                     stream.following, stream.time = following, now  # as hold(), which is a call more
