@@ -504,10 +504,11 @@ class Account:
 
     def recent(self, agent: "Agent", now: int) -> Tuple[int, int, int]:
         """(milliseconds, datagrams, lost) since the mark before the last one, or since the agent was first seen."""
-        streams, rows = self.streams, [row for _source, row in agent.streams]
-        return (now - max(agent.first, self.marked[0]),
-                sum(streams.datagrams[row] - streams.datagrams_before[row] for row in rows),
-                max(0, sum(streams.lost[row] - streams.lost_before[row] for row in rows)))
+        streams, datagrams, lost = self.streams, 0, 0
+        for _source, row in agent.streams:
+            datagrams += streams.datagrams[row] - streams.datagrams_before[row]
+            lost += streams.lost[row] - streams.lost_before[row]
+        return now - max(agent.first, self.marked[0]), datagrams, max(0, lost)
 
     def sums(self, agent: "Agent") -> Dict[str, int]:
         """The counts of an agent over all its streams."""
@@ -524,8 +525,9 @@ class Account:
     def shared(self, agent: "Agent", now: int) -> bool:
         """Whether two hosts speak for this agent: sources, identities or lives that interleave, not follow each other."""
         streams = self.streams
-        if any(sequence.takes_turns(streams, row, now) for _source, row in agent.streams):
-            return True
+        for _source, row in agent.streams:
+            if sequence.takes_turns(streams, row, now):
+                return True
         if len(agent.streams) > 1:
             spans = [(streams.since[row], streams.last[row], streams.life[row]) for _source, row in agent.streams]
             if any(one[2] != other[2] for one, other in _interleaving(spans, now)):
@@ -565,7 +567,7 @@ class Account:
         """(name, speed in bit/s) of a data source as its counter samples say, None where they do not."""
         name, speed, said = self.names.get(point, _NAMELESS)
         if (not said or now - said > DESCRIBE_MS) and self.points.kept[point] and not self.points.source[point] >> 32:
-            found = counters.describe(self.kept.get(point)[1])
+            found = counters.describe(self.kept.newest(point))
             name, speed = found[0] or name, speed if found[1] is None else found[1]
             self.names[point] = name, speed, now - point * 7919 % DESCRIBE_MS // 2  # not all are due at one time
         return name, speed

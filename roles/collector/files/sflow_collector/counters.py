@@ -62,6 +62,7 @@ OS_NAMES = ("unknown", "other", "linux", "windows", "darwin", "hpux", "aix", "dr
 TEXTS = {"machine_type": MACHINE_TYPES, "os_name": OS_NAMES}
 _WORD = struct.Struct(">I")
 _PAIR = struct.Struct(">II")
+_SPEED = struct.Struct(">8xQ")  # in the record 0:1, behind index and type of the interface
 
 
 _COMPILED = records.compiled(FIELDS)
@@ -110,11 +111,13 @@ def identity(body: bytes) -> Tuple[int, bytes, Optional[Tuple[str, str]]]:
 
 def describe(body: bytes) -> Tuple[Optional[str], Optional[int]]:
     """(interface name, speed in bit/s), None where the sample does not say."""
-    out: Dict[Any, Any] = {}
-    for tag, start, end in _records(body):
-        if tag in (1, 1005):
-            records.read(_COMPILED, tag, body, start, end, out)
-    return out.get("ifname"), out.get("ifspeed")
+    name = speed = None
+    for tag, start, end in wire.records(body, 4, len(body), _WORD.unpack_from(body, 0)[0]):
+        if tag == 1 and start + _SPEED.size <= end:
+            speed, = _SPEED.unpack_from(body, start)
+        elif tag == 1005:
+            name = records.string(body, start, end)[0] or name
+    return name, speed
 
 
 def metrics(body: bytes, previous: bytes, seconds: float) -> Dict[str, Any]:

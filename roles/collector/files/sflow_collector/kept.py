@@ -73,20 +73,21 @@ class KeptSamples:
             self.free[where >> CLASS_SHIFT].append(where & SLOT)
             self.points.kept[point] = 0
 
-    def _begin(self, where: int, half: int) -> Tuple[int, memoryview]:
+    def _body(self, where: int, half: int, size: int) -> bytes:
         number = where >> CLASS_SHIFT
-        return (((where & SLOT) - 1) * 2 + half) * SIZES[number], self.views[number]
+        begin = (((where & SLOT) - 1) * 2 + half) * SIZES[number]
+        return bytes(self.views[number][begin:begin + size])
+
+    def newest(self, point: int) -> bytes:
+        """The newest sample of a data source of which one is kept."""
+        points = self.points
+        return self._body(points.kept[point], points.kept_half[point], points.kept_size[point])
 
     def get(self, point: int) -> Tuple[int, bytes, int, bytes]:
         """(time, sample, time before, sample before) of a data source; samples are b"" where there is none."""
         points = self.points
-        where = points.kept[point]
+        where, half = points.kept[point], points.kept_half[point]
         if not where:
             return 0, b"", 0, b""
-        out = []
-        for half, size, time in ((points.kept_half[point], points.kept_size[point], points.kept_at[point]),
-                                 (points.kept_half[point] ^ 1, points.kept_before[point],
-                                  points.kept_before_at[point])):
-            begin, view = self._begin(where, half)
-            out += [time, bytes(view[begin:begin + size])]
-        return tuple(out)
+        return (points.kept_at[point], self._body(where, half, points.kept_size[point]),
+                points.kept_before_at[point], self._body(where, half ^ 1, points.kept_before[point]))

@@ -162,10 +162,11 @@ class FleetRows:
         """One agent and sub-agent."""
         account, now = self.account, self.now
         last, last_flow, last_counter, uptime = self.times
+        address = address_text(agent.address)
         if len(agent.streams) == 1 and not agent.retired:
             (source, row), = agent.streams
             seen, flow, counter, up = last[row], last_flow[row], last_counter[row], uptime[row]
-            sources = '"%s"' % address_text(source)
+            sources = '"%s"' % (address if source == agent.address else address_text(source))
             sums = [column[row] for column in self.sums]
         else:
             rows = [row for _source, row in agent.streams]
@@ -178,7 +179,7 @@ class FleetRows:
         passed, recent, recently_lost = account.recent(agent, now)
         restarts, datagrams, lost, late, twice, flows, counters_seen, discards = sums
         return self.ROW % (
-            address_text(agent.address), agent.sub_agent, json_text(account.host_name(agent)), sources,
+            address, agent.sub_agent, json_text(account.host_name(agent)), sources,
             "true" if account.shared(agent, now) else "false", now - agent.first, now - seen,
             now - flow if flow else "null", now - counter if counter else "null", up, restarts, datagrams,
             lost if lost > 0 else 0, passed / 1000.0, recent, recently_lost, late, twice, flows, counters_seen, discards,
