@@ -253,6 +253,7 @@ def by_sflowtool(path, tool):
 
 @pytest.mark.skipif(not os.environ.get("SFLOW_PCAP"), reason="SFLOW_PCAP names no capture of real agents")
 def test_real_agents_are_read_as_sflowtool_reads_them():
+    """The capture is of what one collector gets: a datagram that went to two stands in it twice, and is one to by_us()."""
     tool = os.environ.get("SFLOWTOOL") or need("sflowtool", package="none; SFLOWTOOL may name it")[0]
     theirs, ours = by_sflowtool(os.environ["SFLOW_PCAP"], tool), by_us(os.environ["SFLOW_PCAP"])
     theirs = [rows for rows in theirs if rows]
