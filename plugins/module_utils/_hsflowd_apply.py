@@ -449,6 +449,8 @@ class Transaction:
         """Waits until the daemon says what is in effect. Where that is foreseen it need only have loaded its modules and stay up."""
         end = began + self.patience
         grace = FORESEEN_GRACE_SECONDS if self.foreseen else self.p["grace_seconds"]
+        if self.foreseen:
+            self.sleep(grace)  # nothing is decided before, and each look costs the host 7 ms of CPU
         while True:
             # Only looking at the file is cheap enough to do often.
             asked_again = self.clock() + 1
