@@ -52,11 +52,11 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         self.variables = task_vars or {}
-        warnings = {"warnings": _settings.misspelt(self.variables, ("hsflowd_",), OPTIONS)}
+        warnings = _settings.misspelt(self.variables, ("hsflowd_",), OPTIONS)
         try:
             decide = self.decision()
         except Refused as error:
-            return {"changed": False, "refused": error.args[0], "due": error.args[0], **warnings}
+            return {"changed": False, "refused": error.args[0], "due": error.args[0], "warnings": warnings}
         known = self.recent(float(self._task.args.get("max_age") or 0))
         if known:
             return {**known, "changed": False, "refused": [], **decide(known)}
@@ -65,13 +65,17 @@ class ActionModule(ActionBase):
             said = " ".join(str(info.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")).strip()
             why = TOO_OLD_SENTENCE if TOO_OLD.search(said) else said[:2000]
             return {**info, "msg": f"{self.variables['inventory_hostname']}: {why}"}
-        return {**info, "observed_at": time.time(), "refused": [], **decide(info), **warnings}
+        warnings += info.get("warnings") or []
+        return {**info, "observed_at": time.time(), "refused": [], **decide(info), "warnings": warnings}
 
     def recent(self, max_age: float) -> dict[str, Any] | None:
         """What was registered about a host that was not changed since, at most so many seconds ago, if anything was."""
         known = None if self.variables.get("__hsflowd_change") else self.variables.get("__hsflowd_info")
         seen = known.get("observed_at") if isinstance(known, Mapping) else None
-        return filters.plain(known) if seen and 0 <= time.time() - float(seen) < max_age else None
+        if not seen or not 0 <= time.time() - float(seen) < max_age:
+            return None
+        said = ("warnings", "deprecations")  # when it was observed, and once is enough
+        return {name: filters.plain(value) for name, value in known.items() if name not in said}
 
     def decision(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
         """What makes a plan of an observation. Everything that needs no host is worked out here, before one is reached."""

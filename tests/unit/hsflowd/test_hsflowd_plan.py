@@ -122,6 +122,16 @@ def test_a_name_that_is_misspelt(plan):
         assert "hsflowd_samplign" in warning
 
 
+def test_warnings_of_ansible_are_passed_on_and_said_once(plan):
+    """Such as how it found the Python of the host, which newer releases of it say by an object, not by a text."""
+    first = object()
+    plan.observed = {**plan.observed, "warnings": [first], "deprecations": [object()]}
+    told = plan(hsflowd_samplign=100)
+    assert told["warnings"][1:] == [first] and "hsflowd_samplign" in told["warnings"][0] and told["deprecations"]
+    again = plan(max_age=60, __hsflowd_info=told)
+    assert plan.asked == 1 and "warnings" not in again and "deprecations" not in again
+
+
 def test_what_is_known_of_a_host_need_not_be_asked(plan):
     known = {**plan.observed, "observed_at": time.time() - 50, "uplink_address": "192.0.2.21", "refused": ["old"], "changed": True}
     told = plan(max_age=60, __hsflowd_info=known)
