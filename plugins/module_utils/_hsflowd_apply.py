@@ -337,7 +337,7 @@ class Transaction:
         while True:
             status, out = self.execute(command, timeout=timeout)
             locked = status != 0 and re.search(
-                r"locked by another process|Could not get lock|Unable to (lock|acquire)", out
+                r"locked by .+ process|Could not get lock|Unable to (lock|acquire)", out
             )
             if not locked or self.clock() >= end:
                 return status, out

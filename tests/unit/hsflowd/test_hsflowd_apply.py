@@ -467,14 +467,23 @@ def test_a_line_that_systemd_ignores_is_a_failure(machine):
     assert "Invalid CPU quota" in failed.value.words
 
 
-def test_a_locked_dpkg_is_waited_for(machine):
-    answers = [(2, "dpkg: error: dpkg frontend lock was locked by another process with pid 9"), (0, "")]
+@pytest.mark.parametrize(
+    "words",
+    [
+        "dpkg: error: dpkg frontend is locked by another process",  # 1.19, Ubuntu 18.04
+        "dpkg: error: dpkg frontend lock was locked by another process with pid 9",  # 1.20, 1.21
+        "dpkg: error: dpkg database lock was locked by /usr/bin/python3.13 process with pid 31",  # 1.22, Debian 13
+        "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 9 (python3)",
+        "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?",
+        "E: Unable to lock the administration directory (/var/lib/dpkg/), is another process using it?",
+    ],
+)
+def test_a_locked_dpkg_is_waited_for(machine, words):
+    answers = [(2, words), (0, "")]
     clock = Clock()
     transaction = engine.Transaction(parameters(machine), lambda *_a, **_k: answers.pop(0), clock, clock.sleep)
     assert transaction.patient(["dpkg"], 1) == (0, "")
-    locked = engine.Transaction(
-        parameters(machine), lambda *_a, **_k: (2, "locked by another process"), clock, clock.sleep
-    )
+    locked = engine.Transaction(parameters(machine), lambda *_a, **_k: (2, words), clock, clock.sleep)
     assert locked.patient(["dpkg"], 1)[0] == 2
 
 
