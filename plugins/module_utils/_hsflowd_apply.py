@@ -45,12 +45,9 @@ class Failed(Exception):
         return self.message
 
 
-def run(command: Any, timeout: Any = 60, **environment: Any) -> Any:
+def run(command: Any, timeout: Any = 60, **more: Any) -> Any:
     """(exit status, what it said on both streams); 124 after the time limit, 127 when there is no such program."""
-    variables = dict(
-        os.environ, LC_ALL="C", LANG="C", DEBIAN_FRONTEND="noninteractive", SYSTEMD_PAGER="", SYSTEMD_COLORS="0"
-    )
-    variables.update(environment)
+    variables = host.environment(DEBIAN_FRONTEND="noninteractive", **more)
     try:
         # No module is at hand, and so no run_command.
         done = subprocess.run(  # pylint: disable=ansible-bad-function

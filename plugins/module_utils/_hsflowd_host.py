@@ -59,13 +59,18 @@ def digest(data: Any) -> Any:
     return None if data is None else hashlib.sha256(data).hexdigest()
 
 
+def environment(**more: str) -> Dict[str, str]:
+    """For the programs that are run. dpkg needs those of the administrator, which su leaves out of the PATH of a user on Debian."""
+    path = (os.environ.get("PATH") or os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
+    return dict(os.environ, PATH=path, LC_ALL="C", LANG="C", SYSTEMD_COLORS="0", SYSTEMD_PAGER="", **more)
+
+
 def run(*command: Any) -> Tuple[int, str]:
     """(exit status, standard output) of a read-only program; 127 when it is not there."""
-    environment = dict(os.environ, LC_ALL="C", LANG="C", SYSTEMD_COLORS="0", SYSTEMD_PAGER="")
     try:
         # No module is at hand, and so no run_command.
         done = subprocess.run(  # pylint: disable=ansible-bad-function
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment, check=False
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment(), check=False
         )
     except OSError:
         return 127, ""
@@ -191,12 +196,11 @@ def needed_libraries(path: str) -> Optional[List[str]]:
 
 def libraries() -> Set[str]:
     """Names of the shared libraries that the linker finds."""
-    for program in ("/sbin/ldconfig", "ldconfig"):
-        status, out = run(program, "-p")
-        if status == 0:
-            lines = [line.partition(" => ") for line in out.splitlines()[1:]]
-            # The cache may be older than the removal of a library.
-            return {name.split()[0] for name, arrow, path in lines if arrow and os.path.exists(path.strip())}
+    status, out = run("ldconfig", "-p")
+    if status == 0:
+        lines = [line.partition(" => ") for line in out.splitlines()[1:]]
+        # The cache may be older than the removal of a library.
+        return {name.split()[0] for name, arrow, path in lines if arrow and os.path.exists(path.strip())}
     places = ("/lib", "/usr/lib", "/lib/*-linux-gnu", "/usr/lib/*-linux-gnu")
     return {os.path.basename(p) for d in places for p in glob.glob(d + "/*.so*")}
 

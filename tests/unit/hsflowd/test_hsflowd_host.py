@@ -10,6 +10,7 @@ import struct
 import subprocess
 
 import pytest
+from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_apply as engine
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_host as host
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
@@ -461,3 +462,12 @@ def test_the_package_as_dpkg_shows_it(monkeypatch):
     for status in ("deinstall ok config-files", "install reinstreq half-installed", "unknown ok not-installed"):
         found = shown("hsflowd\t%s\t\tall\n" % status)[0]
         assert (found["installed"], found["status"], found["version"]) == (False, status, None)
+
+
+@pytest.mark.parametrize("path", ["/usr/local/bin:/usr/bin:/bin:/usr/games", None])
+def test_programs_of_the_administrator_are_found_with_the_path_of_a_user(monkeypatch, path):
+    """What su leaves on Debian. dpkg refuses to work then."""
+    monkeypatch.setenv("PATH", path) if path else monkeypatch.delenv("PATH")
+    found = host.run("sh", "-c", "echo $PATH")[1].strip().split(":")
+    assert {"/usr/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"} <= set(found) and "" not in found
+    assert engine.run(["sh", "-c", "echo $PATH $LC_ALL $SYSTEMCTL_SKIP_SYSV"], **engine.WITHOUT_SYSV)[1].split() == [":".join(found), "C", "1"]
