@@ -488,7 +488,7 @@ def outcome_of(name: str, variables: Record, alive: bool) -> dict[str, Any]:
     elif not alive:
         found.update(outcome="left out", note="This run could not reach or prepare it, see above.")
     elif error:
-        found.update(outcome="failed", note=_clean(error))
+        found.update(outcome="failed", note=f"{_clean(error).rstrip('.')}.")
     elif _did_not_stand(name, variables):
         note = f"The change is proved, and the host could not be told so ({_did_not_stand(name, variables)}); the next run proves it again."
         found.update(outcome="failed", note=note)

@@ -237,7 +237,8 @@ CHANGE = {"changed": True, "changes": ["package", "config", "service"]}
     ({"__sflow_error": "x", "__hsflowd_change": AWAY}, True, False, "unreachable", "lost during the change"),
     ({"__hsflowd_change": CHANGE, "__sflow_batch": PROVED, "__sflow_end": AWAY}, True, True, "unreachable", "lost after the proof"),
     ({"__hsflowd_change": CHANGE, "__sflow_batch": UNPROVED, "__sflow_end": AWAY}, True, True, "not taken back", "nor taken back: No route"),
-    ({"__sflow_error": "dpkg: no space\nleft"}, True, True, "failed", "dpkg: no space left"),
+    ({"__sflow_error": "dpkg: no space\nleft"}, True, True, "failed", "dpkg: no space left."),
+    ({"__sflow_error": "dpkg: no space left."}, True, True, "failed", "dpkg: no space left."),
     ({"__hsflowd_change": CHANGE, "__sflow_batch": UNPROVED, "__sflow_end": {"changed": True, "left": "it is as it was"}},
      True, True, "rolled back", "could not be proved (silent: No datagram) and was taken back: it is as it was."),
     ({"__hsflowd_change": CHANGE, "__sflow_batch": UNPROVED, "__sflow_end": {"changed": False, "msg": "no record"}},
@@ -253,7 +254,8 @@ CHANGE = {"changed": True, "changes": ["package", "config", "service"]}
 def test_what_the_run_did_to_a_host(variables, due, alive, outcome, words):
     info = {"due": ["hsflowd.conf differs"] if due else []}
     found = _proof.outcome_of("a", dict(variables, __hsflowd_info=info), alive)
-    assert found.get("outcome") == outcome and words in found.get("note", "")
+    note = found.get("note", "")
+    assert found.get("outcome") == outcome and words in note and ".." not in note
     account = _proof.merge([answered({"name": "a"})], outcomes={"a": found})
     assert account["failing"] == (["a"] if outcome in _proof.FAILURES else [])
     assert not account["failing"] or account["reasons"]["a"].startswith(outcome)
@@ -316,7 +318,7 @@ def test_which_hosts_a_rollout_goes_on_without(variables, dropped):
 
 def test_no_secret_reaches_the_report():
     found = _proof.outcome_of("a", {"__sflow_error": "GET https://me:pa55@mirror/x failed, token=abc123 Password: hunter2"}, True)
-    assert found["note"] == "GET https://***@mirror/x failed, token=*** Password: ***"
+    assert found["note"] == "GET https://***@mirror/x failed, token=*** Password: ***."
     assert "p/a" not in _proof.outcome_of("a", {"__sflow_error": "GET https://me:p/a55@mirror/x failed"}, True)["note"]
 
 
