@@ -71,8 +71,7 @@ class ActionModule(ActionBase):
     def recent(self, max_age: float) -> dict[str, Any] | None:
         """What was registered about a host that was not changed since, at most so many seconds ago, if anything was."""
         known = None if self.variables.get("__hsflowd_change") else self.variables.get("__hsflowd_info")
-        seen = known.get("observed_at") if isinstance(known, Mapping) else None
-        if not seen or not 0 <= time.time() - float(seen) < max_age:
+        if not isinstance(known, Mapping) or not 0 <= time.time() - float(known.get("observed_at") or 0) < max_age:
             return None
         said = ("warnings", "deprecations")  # when it was observed, and once is enough
         return {name: filters.plain(value) for name, value in known.items() if name not in said}

@@ -61,7 +61,7 @@ def digest(data: Any) -> Any:
 
 def environment(**more: str) -> Dict[str, str]:
     """For the programs that are run. dpkg needs those of the administrator, which su leaves out of the PATH of a user on Debian."""
-    path = (os.environ.get("PATH") or os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
+    path = (os.environ.get("PATH") or "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
     return dict(os.environ, PATH=path, LC_ALL="C", LANG="C", SYSTEMD_COLORS="0", SYSTEMD_PAGER="", **more)
 
 

@@ -153,10 +153,14 @@ def test_a_burst_shows_the_samples_of_a_quiet_network(host):
     assert "Send packets that sampling must show" in output
     assert {name: row["outcome"] for name, row in rows.items()} == {"rollout-4": "changed", "rollout-5": "changed"}
     assert all(row["verdict"] == "reporting" and row["flow_samples"] > 0 and row["sampling"] == [500] for row in rows.values())
-    time.sleep(8)  # until these samples are too old to count
-    # Not rollout-5, where the datagrams of all the others arrive: among so many packets there can be a sample.
+    # Not rollout-5, where the datagrams of all the others arrive: among so many packets there can be a sample. Once in a while there is
+    # one on rollout-4 too.
     once = ("-e", '{"sflow_proof_require": ["flows"]}', "-e", "sflow_proof_timeout_seconds=0")
-    quiet_status, _output, quiet_rows = play("verify", "--limit", "rollout-4", "-e", "hsflowd_sampling=500", *once)
+    for _ in range(3):
+        time.sleep(8)  # until the samples before are too old to count
+        quiet_status, _output, quiet_rows = play("verify", "--limit", "rollout-4", "-e", "hsflowd_sampling=500", *once)
+        if quiet_status:
+            break
     status, output, _rows = play("site", "--limit", "rollout-4,rollout-5")
     assert status == 0, output
     assert quiet_status != 0 and verdicts(quiet_rows) == {"rollout-4": "no_flows"}
