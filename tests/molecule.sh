@@ -24,9 +24,11 @@ scenario() { # NAME
   fi
   local action status=0
   docker ps --all --quiet --filter "name=^$1-" | xargs --no-run-if-empty docker rm --force  # destroy would run cleanup.yml, too
-  PATH=$MOLECULE_CREATE:$PATH molecule create --scenario-name "$1" || return
-  for action in prepare check converge idempotence side-effect verify; do
-    molecule "$action" --scenario-name "$1" || { status=1; break; }
+  for action in create prepare check converge idempotence side-effect verify; do
+    case $action in
+      create) PATH=$MOLECULE_CREATE:$PATH molecule create --scenario-name "$1" ;;
+      *) molecule "$action" --scenario-name "$1" ;;
+    esac || { status=1; break; }
   done
   PATH=$MOLECULE_CREATE:$PATH molecule destroy --scenario-name "$1" || status=1  # it has cleanup.yml judge, too
   return "$status"
