@@ -156,7 +156,7 @@ def test_a_burst_shows_the_samples_of_a_quiet_network(host):
     # Not rollout-5, where the datagrams of all the others arrive: among so many packets there can be a sample. Once in a while there is
     # one on rollout-4 too.
     once = ("-e", '{"sflow_proof_require": ["flows"]}', "-e", "sflow_proof_timeout_seconds=0")
-    for _ in range(3):
+    for _look in range(3):
         time.sleep(8)  # until the samples before are too old to count
         quiet_status, _output, quiet_rows = play("verify", "--limit", "rollout-4", "-e", "hsflowd_sampling=500", *once)
         if quiet_status:
