@@ -573,6 +573,20 @@ def test_where_a_proof_follows_the_daemon_is_not_waited_for(slow):
     }
 
 
+def test_where_a_proof_follows_one_look_at_the_daemon_is_enough(machine, monkeypatch):
+    looks, clock = [], Clock()
+    began = clock()
+
+    def unit():
+        looks.append(clock() - began)
+        return {"active_state": "active", "n_restarts": 0, "result": "success", "main_pid": 311, "running_seconds": clock() - began}
+
+    given = parameters(machine, agent_address="192.0.2.7", keep_record=True)
+    monkeypatch.setattr(host, "unit", unit)
+    assert engine.Transaction(given, machine.execute, clock, clock.sleep).ready(began, 0)["complete"]
+    assert looks == [pytest.approx(engine.FORESEEN_GRACE_SECONDS)]
+
+
 def test_where_a_proof_follows_a_module_that_is_not_loaded_is_a_failure_all_the_same(slow):
     with pytest.raises(engine.Failed, match="has not loaded mod_docker"):
         work(slow, parameters(slow, agent_address="192.0.2.7", keep_record=True, modules=["docker"]))
