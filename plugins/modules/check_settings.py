@@ -29,6 +29,11 @@ options:
     type: list
     elements: str
     default: []
+  secrets:
+    description: Names of options whose values are not shown.
+    type: list
+    elements: str
+    default: []
 author:
   - netviz.sflow contributors (@netviz)
 attributes:
@@ -49,6 +54,7 @@ EXAMPLES = r"""
     ranges:
       collector_workers: [1, 64]
     groups: [collector_groups]
+    secrets: [collector_token]
 """
 
 RETURN = r""" # """

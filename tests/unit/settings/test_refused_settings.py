@@ -18,8 +18,19 @@ import pytest
 
 pytest.importorskip("ansible", reason="no ansible-core is installed for this Python")
 import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
 
-ROLE = pathlib.Path(__file__).resolve().parents[3] / "roles" / "sflow_rt"
+
+class Encrypted(str):
+    """A text that the inventory has encrypted by ansible-vault."""
+
+
+def encrypt(dumper, text):
+    return dumper.represent_scalar("!vault", VaultLib([("default", VaultSecret(b"of the test"))]).encrypt(text).decode(), style="|")
+
+
+yaml.SafeDumper.add_representer(Encrypted, encrypt)
+ROLES = pathlib.Path(__file__).resolve().parents[3] / "roles"
 CASES = {
     "licence": ({"sflow_rt_accept_license": False}, "forbids use on production networks"),
     "heap": ({"sflow_rt_heap": "1 GB"}, "sflow_rt_heap is 1 GB; Java takes"),
@@ -70,6 +81,7 @@ CASES = {
     ),
     "user": ({"sflow_rt_proxy_users": {"a:b": "c"}}, "have no colon"),
     "empty": ({"sflow_rt_proxy_users": {"a": "b", "c": ""}}, "are no texts or empty: c."),
+    "users": ({"sflow_rt_proxy_users": "a=0123456789abcdef"}, "sflow_rt_proxy_users is (not shown); expected a mapping"),
     "number": ({"sflow_rt_proxy_users": {"a": 12345678}}, "are no texts or empty: a."),
     "nothing": ({"sflow_rt_proxy_users": {"a": None}}, "are no texts or empty: a."),
     "allow": ({"sflow_rt_proxy_allow": ["192.0.2.0/24; deny"]}, "without host bits, not 192.0.2.0/24; deny."),
@@ -131,8 +143,18 @@ FINE = {
                        "collector_allow": ["192.0.2.0/24", "2001:db8::/32"], "collector_nftables_chain": "inet filter input"},
     "collector-plain": {},
     "agent fine": {"hsflowd_state": "absent", "hsflowd_keep_config": "yes"},
+    "fine encrypted": {"sflow_rt_proxy": True, "sflow_rt_proxy_users": {"a": Encrypted("b")},
+                       "sflow_rt_groups": {"A": [Encrypted("192.0.2.0/24")]}, "sflow_rt_heap": Encrypted("1G")},
+    "collector-encrypted": {"collector_token": Encrypted("0123456789abcdef"), "collector_allow": [Encrypted("192.0.2.0/24")],
+                            "collector_groups": {"A": [Encrypted("192.0.2.0/24")]}},
+    "agent encrypted": {"hsflowd_collectors": [{"ip": Encrypted("192.0.2.1")}], "hsflowd_pcap": [{"dev": Encrypted("eth0")}],
+                        "hsflowd_state": Encrypted("present")},
 }
 ALL_CASES = {**CASES, **COLLECTOR_CASES, **AGENT_CASES}
+
+
+def options_of(role):
+    return yaml.safe_load((ROLES / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 
 
 @pytest.fixture
@@ -145,6 +167,7 @@ def messages(tmp_path):
     }
     # Only YAML has names that are no texts.
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    (tmp_path / "password").write_text("of the test\n")
     # In one play, because Ansible ends when all hosts of a play have failed.
     tasks = [
         {"ansible.builtin.import_role": {"name": "netviz.sflow.sflow_rt", "tasks_from": "settings"},
@@ -153,13 +176,16 @@ def messages(tmp_path):
          "when": "inventory_hostname is match('collector')"},
         {"ansible.builtin.import_role": {"name": "netviz.sflow.hsflowd", "tasks_from": "preflight", "rolespec_validate": False},
          "when": "inventory_hostname is match('agent')"},
+        # As Ansible does in front of a role.
+        *({"ansible.builtin.validate_argument_spec": {"argument_spec": options_of(role)}, "when": f"inventory_hostname is match('{names}')"}
+          for role, names in (("sflow_rt", "fine"), ("collector", "collector-|collector fine"), ("hsflowd", "agent (fine|encrypted)"))),
         {"name": "Refuse", "ansible.builtin.fail": {"msg": "{{ __hsflowd_info.refused | join('; ') }}"},
          "when": "__hsflowd_info.refused | default([]) | length > 0"},
     ]  # fmt: skip
     play = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
     (tmp_path / "play.json").write_text(json.dumps(play))
     run = subprocess.run(
-        [playbook, "-i", str(tmp_path / "hosts.yml"), str(tmp_path / "play.json"), "--forks", "2"],
+        [playbook, "-i", str(tmp_path / "hosts.yml"), str(tmp_path / "play.json"), "--forks", "2", "--vault-password-file", str(tmp_path / "password")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=dict(os.environ, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json", ANSIBLE_INJECT_FACT_VARS="false"),
@@ -202,5 +228,5 @@ def test_what_is_refused_and_how(messages):
     ],
 )
 def test_what_is_a_hash_and_what_a_password(text, hashed):
-    pattern = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__sflow_rt_hash"]
+    pattern = yaml.safe_load((ROLES / "sflow_rt" / "vars" / "main.yml").read_text())["__sflow_rt_hash"]
     assert bool(re.match(pattern, text)) is hashed
