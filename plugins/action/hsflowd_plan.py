@@ -53,20 +53,21 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         self.variables = task_vars or {}
         warnings = _settings.misspelt(self.variables, ("hsflowd_",), OPTIONS)
+        common = {"changed": False, "alone": self.alone()}
         try:
             decide = self.decision()
         except Refused as error:
-            return {"changed": False, "refused": error.args[0], "due": error.args[0], "warnings": warnings}
+            return {**common, "refused": error.args[0], "due": error.args[0], "warnings": warnings}
         known = self.recent(float(self._task.args.get("max_age") or 0))
         if known:
-            return {**known, "changed": False, "refused": [], **decide(known)}
+            return {**known, **common, "refused": [], **decide(known)}
         info = self._execute_module(module_name="netviz.sflow.hsflowd_info", module_args={}, task_vars=task_vars)
         if info.get("failed"):
             said = " ".join(str(info.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")).strip()
             why = TOO_OLD_SENTENCE if TOO_OLD.search(said) else said[:2000]
             return {**info, "msg": f"{self.variables['inventory_hostname']}: {why}"}
         warnings += info.get("warnings") or []
-        return {**info, "observed_at": time.time(), "refused": [], **decide(info), "warnings": warnings}
+        return {**info, **common, "observed_at": time.time(), "refused": [], **decide(info), "warnings": warnings}
 
     def recent(self, max_age: float) -> dict[str, Any] | None:
         """What was registered about a host that was not changed since, at most so many seconds ago, if anything was."""
@@ -110,6 +111,10 @@ class ActionModule(ActionBase):
             return {"plan": plan, "due": plan["problems"] + due}
 
         return decide
+
+    def alone(self) -> bool:
+        """Whether each host goes through the tasks by itself, so that none can do what others wait for."""
+        return str(self._templar.template(self._task.get_play().strategy)).endswith(("free", "host_pinned"))
 
     def value(self, name: str) -> Any:
         """One variable of the role."""

@@ -46,6 +46,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+alone:
+  description: Whether the strategy of the play has each host go through the tasks by itself, as C(free) and C(host_pinned) have.
+  returned: success
+  type: bool
+  sample: false
 due:
   description: What differs from the plan or stands against it, each in a few words; empty when nothing is to be done.
   returned: success

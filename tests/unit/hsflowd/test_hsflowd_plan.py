@@ -54,12 +54,12 @@ def plan(monkeypatch):
     monkeypatch.setattr(ActionBase, "run", lambda self, tmp=None, task_vars=None: {})
     monkeypatch.setattr(hsflowd_plan.ActionModule, "_execute_module", execute)
 
-    def run(max_age=None, **settings):
+    def run(max_age=None, strategy="linear", **settings):
         variables = {**role, "hsflowd_collectors": COLLECTORS, "hsflowd_cache_dir": "/var/cache/x", "inventory_hostname": "web1",
                      "groups": {"sflow_agents": ["web1"]}, **settings}
         variables["hostvars"] = {"web1": variables}
         action = object.__new__(hsflowd_plan.ActionModule)
-        action._task = types.SimpleNamespace(args={} if max_age is None else {"max_age": max_age})
+        action._task = types.SimpleNamespace(args={} if max_age is None else {"max_age": max_age}, get_play=lambda: types.SimpleNamespace(strategy=strategy))
         action._templar = Templar(variables)
         return action.run(task_vars=variables)
 
@@ -76,6 +76,16 @@ def test_a_host_that_is_new(plan):
     assert any("hsflowd" in each for each in told["due"])
     assert set(told["plan"]["drop_ins"]) == {"netviz-log.conf", "netviz-restart.conf", "netviz-network.conf"}
     assert all(text.startswith("# Written by Ansible (netviz.sflow).\n[") for text in told["plan"]["drop_ins"].values())
+
+
+@pytest.mark.parametrize("strategy, alone", [
+    ("linear", False), ("ansible.builtin.linear", False), ("debug", False), ("free", True), ("ansible.builtin.host_pinned", True),
+    ("{{ how }}", True)])
+def test_a_host_is_alone_when_none_waits_for_another(plan, strategy, alone):
+    told = plan(strategy=strategy, how="ansible.builtin.free")
+    assert told["alone"] is alone
+    assert plan(60, strategy=strategy, how="free", __hsflowd_info=told)["alone"] is alone and plan.asked == 1
+    assert plan(strategy=strategy, how="free", hsflowd_polling="often")["alone"] is alone
 
 
 def test_the_configuration_is_what_the_settings_say(plan):

@@ -102,9 +102,25 @@ def run(tmp_path_factory):
         "gather_facts": False,
         "tasks": [{"ansible.builtin.import_role": {"name": "netviz.sflow.hsflowd", "tasks_from": "preflight"}}],
     }
+    info = {"alone": True, "refused": [], "due": ["package"], "installed": None, "pending": None}
+    source = {"url": "http://%s/package.deb" % address, "asset": "package.deb", "sha256": None, "kind": "url", "file": None}
+    plan = {"problems": [], "source": source, "version": "0.0.0-1", "config": "sflow { }", "drop_ins": {}, "libraries": [], "collectors": [],
+            "modules": [], "warnings": [], "agent_address": None, "dns_sd": None}  # fmt: skip
+    free = {
+        "hosts": "free1,free2",
+        "gather_facts": False,
+        "strategy": "free",
+        "check_mode": True,  # downloads in earnest, and changes no host
+        "vars": {"hsflowd_cache_dir": str(directory / "free"), "hsflowd_environment": {},
+                 "ansible_connection": "local", "ansible_python_interpreter": sys.executable},
+        "tasks": [{"ansible.builtin.import_role": {"name": "netviz.sflow.hsflowd", "tasks_from": "alone", "rolespec_validate": False},
+                   "ignore_errors": True}],
+    }  # fmt: skip
     inventory = {
         "all": {
             "hosts": {
+                "free1": {"__hsflowd_info": {**info, "plan": plan}},
+                "free2": {"__hsflowd_info": {**info, "plan": plan}},
                 "web1": {"ansible_connection": "ssh", "ansible_port": 1},
                 "page": {},
                 "package": {},
@@ -116,7 +132,7 @@ def run(tmp_path_factory):
         "sflow_collector": {"hosts": {"watch1": {"ansible_host": "127.0.0.1"}}},
     }
     (directory / "hosts.json").write_text(json.dumps(inventory))
-    (directory / "play.json").write_text(json.dumps([observe, by_the_host, download]))
+    (directory / "play.json").write_text(json.dumps([observe, by_the_host, download, free]))
     playbook = shutil.which("ansible-playbook") or os.path.join(os.path.dirname(sys.executable), "ansible-playbook")
     done = subprocess.run(
         [playbook, "-vvv", "-i", str(directory / "hosts.json"), str(directory / "play.json")],
@@ -148,6 +164,15 @@ def test_a_page_in_the_cache_is_deleted_and_named(run):
     assert "hsflowd_deb_url to the package of another platform" in message
     assert sorted(path.name for path in cache.iterdir()) == ["package.deb", "secret.deb"]
     assert found["Say what came instead of a package", "package"]["skipped"]
+
+
+def test_where_no_host_waits_for_another_each_has_its_package(run):
+    found, cache, _said = run
+    for host in "free1", "free2":
+        assert not found["Download the package", host].get("failed")
+        assert not found["Say what came instead of a package", host].get("failed")
+        assert ("Bring package, configuration and service into effect", host) in found
+    assert [path.name for path in (cache.parent / "free").rglob("*.deb")] == ["package.deb"]
 
 
 def test_a_password_opens_the_place_and_is_not_shown(run):
