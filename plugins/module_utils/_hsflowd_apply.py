@@ -11,6 +11,7 @@ there; the next run sees it, does the whole work again, and goes back to that st
 import base64
 import contextlib
 import errno
+import fcntl
 import glob
 import json
 import os
@@ -19,7 +20,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_host as host
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_repack as repacking
@@ -27,6 +28,7 @@ from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_repac
 PREVIOUS = host.CONFIG + ".previous"
 CANDIDATE = "/etc/.hsflowd.conf.candidate"
 PID_FILE = "/var/run/hsflowd.pid"
+LOCK = "/run/netviz-sflow-hsflowd.lock"
 PREFIX = "netviz-"  # of the drop-ins that are ours
 WITHOUT_SYSV = {"SYSTEMCTL_SKIP_SYSV": "1"}  # an old systemctl does not know it, and takes longer
 FORESEEN_GRACE_SECONDS = 1.5  # a daemon that cannot begin its work ends within a second
@@ -86,6 +88,35 @@ def delete(path: str) -> None:
     except OSError as error:
         if error.errno != errno.ENOENT:
             raise
+
+
+@contextlib.contextmanager
+def alone(seconds: float, clock: Any = time.time, sleep: Callable[..., Any] = time.sleep) -> Iterator[None]:
+    """Keeps other changes of this host waiting; they give up after so many seconds, with Failed. A process that is killed lets go."""
+    end = clock() + seconds
+    while True:
+        try:
+            handle = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        except PermissionError:  # who is not root can change nothing either, and is told so by what is tried
+            yield
+            return
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had it before has deleted the file, and a third one may have made another.
+            mine = os.path.exists(LOCK) and os.path.samestat(os.fstat(handle), os.stat(LOCK))
+        except OSError:
+            mine = False
+        if mine:
+            break
+        os.close(handle)
+        if clock() >= end:
+            raise Failed("another run has been changing the agent of this host for %d s, so nothing was changed" % seconds)
+        sleep(0.2)
+    try:
+        yield
+    finally:
+        delete(LOCK)
+        os.close(handle)
 
 
 def last_words(text: str, lines: int = 12) -> str:

@@ -106,7 +106,7 @@ options:
     type: int
     default: 3
   lock_timeout_seconds:
-    description: How long to wait while another dpkg or apt is at work.
+    description: How long to wait while another dpkg or apt is at work, or another run of this module changes the host.
     type: int
     default: 120
   download_retries:
@@ -247,6 +247,7 @@ notes:
 """
 
 import base64
+import contextlib
 import hashlib
 import io
 import os
@@ -356,56 +357,49 @@ def check_sum(path: Any, wanted: Any) -> None:
         raise engine.Failed("the package has the sha256 %s, not %s; nothing was installed" % (found, wanted.lower()))
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec=SPEC,
-        supports_check_mode=True,
-        required_if=[("state", "present", ["config"])],
-        mutually_exclusive=[("package_file", "package_data", "package_url")],
-    )
+def predict(module: Any, p: Any) -> None:
+    """Check mode asks the installed daemon too; the candidate lies in the module's own directory."""
+    path = os.path.join(module.tmpdir, "hsflowd.conf")
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(p["config"])
+    words = engine.validate(path)
+    if words is not None:
+        raise engine.Failed("hsflowd rejects the configuration", words)
+
+
+def work(module: Any, transaction: engine.Transaction) -> None:
+    """Does what the module was asked for, and ends it. Raises Failed."""
     p = module.params
-    for sentence in p["warnings"]:
-        module.warn(sentence)
-    transaction = engine.Transaction(p)
-    try:
-        if p["state"] == "absent":
-            package = host.package()[0]
-            changes = engine.remove(p, module.check_mode)
-            diff = [{"before": "".join(c + "\n" for c in changes), "after": ""}] if changes else []
-            before = package["version"] if package["installed"] else None
-            module.exit_json(changed=bool(changes), changes=changes, diff=diff, version_before=before)
-        if p["state"] == "previous":
-            if host.recorded() is None:
-                raise engine.Failed("there is no record of the state before, so nothing was changed")
-            left = "" if module.check_mode else transaction.go_back(p["new_host"])
-            module.exit_json(changed=True, changes=["previous"], left=left, observed=host.observe())
-        changed = transaction.look()
-        if not changed or module.check_mode:
-            if changed and not transaction.package_due and not p["libraries"]:
-                predict(module, p)
-            # Nothing to do here is news to the caller: somebody else has done it meanwhile.
-            news = {} if changed else {"observed": host.observe()}
-            module.exit_json(
-                changed=changed, changes=transaction.changes, diff=transaction.diff,
-                version_before=transaction.version_before, **news,
-            )  # fmt: skip
-        if transaction.package_due:
-            if p["package_url"]:
-                p["package_file"] = download(module)
-            elif p["package_data"]:
-                p["package_file"] = carried(module)
-            if not p["package_file"]:
-                raise engine.Failed("no package was given, and hsflowd %s is not installed" % p["package_version"])
-            check_sum(p["package_file"], p["package_sha256"])
-        auto = transaction.apply()
-    except engine.Failed as failure:
-        words = failure.words
-        module.fail_json(
-            msg=failure.message + (". It said: %s" % words if words else ""),
-            words=words,
-            changes=transaction.changes,
-            diff=transaction.diff,
-        )
+    if p["state"] == "absent":
+        package = host.package()[0]
+        changes = engine.remove(p, module.check_mode)
+        diff = [{"before": "".join(c + "\n" for c in changes), "after": ""}] if changes else []
+        before = package["version"] if package["installed"] else None
+        module.exit_json(changed=bool(changes), changes=changes, diff=diff, version_before=before)
+    if p["state"] == "previous":
+        if host.recorded() is None:
+            raise engine.Failed("there is no record of the state before, so nothing was changed")
+        left = "" if module.check_mode else transaction.go_back(p["new_host"])
+        module.exit_json(changed=True, changes=["previous"], left=left, observed=host.observe())
+    changed = transaction.look()
+    if not changed or module.check_mode:
+        if changed and not transaction.package_due and not p["libraries"]:
+            predict(module, p)
+        # Nothing to do here is news to the caller: somebody else has done it meanwhile.
+        news = {} if changed else {"observed": host.observe()}
+        module.exit_json(
+            changed=changed, changes=transaction.changes, diff=transaction.diff,
+            version_before=transaction.version_before, **news,
+        )  # fmt: skip
+    if transaction.package_due:
+        if p["package_url"]:
+            p["package_file"] = download(module)
+        elif p["package_data"]:
+            p["package_file"] = carried(module)
+        if not p["package_file"]:
+            raise engine.Failed("no package was given, and hsflowd %s is not installed" % p["package_version"])
+        check_sum(p["package_file"], p["package_sha256"])
+    auto = transaction.apply()
     for sentence in transaction.note:
         module.warn(sentence)
     observed = host.observe()
@@ -426,14 +420,29 @@ def main() -> None:
     )
 
 
-def predict(module: Any, p: Any) -> None:
-    """Check mode asks the installed daemon too; the candidate lies in the module's own directory."""
-    path = os.path.join(module.tmpdir, "hsflowd.conf")
-    with open(path, "w", encoding="utf-8") as stream:
-        stream.write(p["config"])
-    words = engine.validate(path)
-    if words is not None:
-        raise engine.Failed("hsflowd rejects the configuration", words)
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=SPEC,
+        supports_check_mode=True,
+        required_if=[("state", "present", ["config"])],
+        mutually_exclusive=[("package_file", "package_data", "package_url")],
+    )
+    for sentence in module.params["warnings"]:
+        module.warn(sentence)
+    transaction = engine.Transaction(module.params)
+    try:
+        with contextlib.ExitStack() as stack:
+            if not module.check_mode:
+                stack.enter_context(engine.alone(module.params["lock_timeout_seconds"]))
+            work(module, transaction)
+    except engine.Failed as failure:
+        words = failure.words
+        module.fail_json(
+            msg=failure.message + (". It said: %s" % words if words else ""),
+            words=words,
+            changes=transaction.changes,
+            diff=transaction.diff,
+        )
 
 
 if __name__ == "__main__":

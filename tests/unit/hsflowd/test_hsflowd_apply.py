@@ -4,6 +4,7 @@
 """The transaction, on a machine that is a directory and a few lines of pretence. The scenarios of molecule run it on real ones."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -160,6 +161,7 @@ def machine(tmp_path, monkeypatch):
         monkeypatch.setattr(host, name, os.path.join(root, path))
     monkeypatch.setattr(engine, "PREVIOUS", os.path.join(root, "hsflowd.conf.previous"))
     monkeypatch.setattr(engine, "CANDIDATE", os.path.join(root, ".hsflowd.conf.candidate"))
+    monkeypatch.setattr(engine, "LOCK", os.path.join(root, "lock"))
     monkeypatch.setattr(engine, "PID_FILE", os.path.join(root, "hsflowd.pid"))
     monkeypatch.setattr(host, "unit", made.unit)
     monkeypatch.setattr(host, "mapped", lambda _pid: ["pcap"])
@@ -467,6 +469,35 @@ def test_a_line_that_systemd_ignores_is_a_failure(machine):
     assert "Invalid CPU quota" in failed.value.words
 
 
+def test_two_runs_do_not_change_a_host_at_once(tmp_path, monkeypatch):
+    lock, clock, words = tmp_path / "lock", Clock(), "another run has been changing the agent of this host for 3 s, so nothing was changed"
+    monkeypatch.setattr(engine, "LOCK", str(lock))
+    lock.write_text("")  # as a run that was killed leaves it
+    with engine.alone(3, clock, clock.sleep):
+        began = clock()
+        with pytest.raises(engine.Failed, match=words), engine.alone(3, clock, clock.sleep):
+            raise AssertionError
+        assert 3 <= clock() - began < 4
+    assert not lock.exists()
+
+    first = contextlib.ExitStack()
+    first.enter_context(engine.alone(3, clock, clock.sleep))
+    with engine.alone(3, clock, lambda _seconds: first.close()):  # has opened the file that the first one deletes
+        assert lock.exists()
+        with pytest.raises(engine.Failed), engine.alone(0, clock, clock.sleep):
+            raise AssertionError
+    assert not lock.exists()
+
+
+def test_who_may_not_lock_is_told_so_by_what_is_tried(monkeypatch):
+    def barred(*_arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(engine.os, "open", barred)
+    with engine.alone(0):
+        pass
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -747,6 +778,16 @@ def test_a_prediction_names_what_the_run_does_then(module, machine):
     again = module(**arguments(machine))
     assert (again["changed"], again["changes"], again["observed"]) == (False, [], {"auto": None})
     assert module(**arguments(machine, version="2"))["version_before"] == "1"
+
+
+def test_a_host_that_another_run_changes_is_left_to_it(module, machine):
+    for state in "present", "absent", "previous":
+        with engine.alone(0):
+            barred = module(**arguments(machine, state=state, lock_timeout_seconds=0))
+            assert barred["failed"] and barred["msg"].startswith("another run has been changing"), state
+            assert machine.log == [] and machine.package is None
+            assert module(True, **arguments(machine, lock_timeout_seconds=0))["changed"]  # a prediction need not wait
+    assert module(**arguments(machine))["changed"]
 
 
 def test_where_a_proof_follows_it_is_said_what_to_wait_for(module, machine):
