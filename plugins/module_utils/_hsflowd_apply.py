@@ -95,11 +95,7 @@ def alone(seconds: float, clock: Any = time.time, sleep: Callable[..., Any] = ti
     """Keeps other changes of this host waiting; they give up after so many seconds, with Failed. A process that is killed lets go."""
     end = clock() + seconds
     while True:
-        try:
-            handle = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        except PermissionError:  # who is not root can change nothing either, and is told so by what is tried
-            yield
-            return
+        handle = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever had it before has deleted the file, and a third one may have made another.

@@ -431,6 +431,8 @@ def main() -> None:
         module.warn(sentence)
     transaction = engine.Transaction(module.params)
     try:
+        if os.geteuid() != 0:
+            raise engine.Failed("the login is not root, which alone can change the agent; set ansible_become: true for this host")
         with contextlib.ExitStack() as stack:
             if not module.check_mode:
                 stack.enter_context(engine.alone(module.params["lock_timeout_seconds"]))

@@ -82,6 +82,7 @@ def ufw_source(network):
 
 def main(paths, networks):
     facts = {
+        "root": os.geteuid() == 0,
         "python": "%d.%d.%d" % sys.version_info[:3],
         "distribution_python": os.path.realpath(sys.executable).startswith("/usr/bin/"),
         "numpy": importlib.util.find_spec("numpy") is not None,

@@ -489,15 +489,6 @@ def test_two_runs_do_not_change_a_host_at_once(tmp_path, monkeypatch):
     assert not lock.exists()
 
 
-def test_who_may_not_lock_is_told_so_by_what_is_tried(monkeypatch):
-    def barred(*_arguments):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(engine.os, "open", barred)
-    with engine.alone(0):
-        pass
-
-
 @pytest.mark.parametrize(
     "words",
     [
@@ -726,6 +717,7 @@ def module(machine, tmp_path_factory, monkeypatch):
     beside = str(tmp_path_factory.mktemp("module"))
     clock = Clock()
     monkeypatch.setattr(host, "observe", lambda: {"auto": None})
+    monkeypatch.setattr(hsflowd_apply.os, "geteuid", lambda: 0)
     for function in (engine.remove, engine.validate):
         monkeypatch.setattr(function, "__defaults__", (machine.execute,))
     monkeypatch.setattr(engine.Transaction.__init__, "__defaults__", (machine.execute, clock, clock.sleep))
@@ -778,6 +770,13 @@ def test_a_prediction_names_what_the_run_does_then(module, machine):
     again = module(**arguments(machine))
     assert (again["changed"], again["changes"], again["observed"]) == (False, [], {"auto": None})
     assert module(**arguments(machine, version="2"))["version_before"] == "1"
+
+
+def test_who_is_not_root_is_told_what_is_missing(module, machine, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    for check in True, False:
+        told = module(check, **arguments(machine))
+        assert told["failed"] and "set ansible_become: true" in told["msg"] and machine.log == []
 
 
 def test_a_host_that_another_run_changes_is_left_to_it(module, machine):

@@ -180,6 +180,9 @@ def test_a_password_opens_the_place_and_is_not_shown(run):
     assert not found["Download the package", "secret"].get("failed")
     message = found["Say what to do without the package", "barred"]["msg"]
     assert "/asked/barred.deb could not be downloaded: " in message and "401" in message
-    assert "has the sha256" in found["Download by the host", "secret"]["msg"]
-    assert "401" in found["Download by the host", "barred"]["msg"]
+    said_by_the_host = [found["Download by the host", name]["msg"] for name in ("secret", "barred")]
+    if os.geteuid() == 0:
+        assert "has the sha256" in said_by_the_host[0] and "401" in said_by_the_host[1]
+    else:
+        assert all("set ansible_become: true" in sentence for sentence in said_by_the_host)
     assert "wr0ng" not in said and "s3cret" not in said
