@@ -25,10 +25,10 @@ options:
     description:
       - V(refused), those whose settings are refused, V(due), those that need a change, V(unreachable), those that could not be
         observed for want of a connection, V(dropped), those without which the rollout goes on, because they could not be reached,
-        changed or proved, V(failed), those whose change or proof failed at the end, V(wanted), those that are to have an agent, or
-        V(leaving), the others. The first three by what M(netviz.sflow.hsflowd_plan) found.
+        changed or proved, V(failed), those whose change or proof failed at the end, V(wanted), those that are to have an agent,
+        V(leaving), the others, or V(met), those that a play of this run was about. The first three by what M(netviz.sflow.hsflowd_plan) found.
     type: str
-    choices: [refused, due, unreachable, dropped, failed, wanted, leaving]
+    choices: [refused, due, unreachable, dropped, failed, wanted, leaving, met]
     required: true
 author:
   - netviz.sflow contributors (@netviz)

@@ -386,6 +386,7 @@ PICKS: dict[str, Callable[[str, Record], bool]] = {
     "unreachable": _found("unreachable"),
     "dropped": _dropped,
     "failed": lambda name, variables: bool(failure_of(name, variables)),
+    "met": lambda name, variables: any(one in variables for one in ("__hsflowd_info", "__collector_settings", "__sflow_rt_settings")),
 }
 
 

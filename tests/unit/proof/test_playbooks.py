@@ -129,6 +129,14 @@ def test_a_limit_without_an_agent_proves_nothing(fleet):
     assert run.status == 0 and "1 host: 1 reporting" in run.text, run.text
 
 
+def test_where_no_host_is_ours_nothing_is_deployed(fleet):
+    words = "No host of the groups sflow_agents, sflow_collector and sflow_rt is in the inventory, or within the limit, so there is nothing to deploy."
+    run = fleet("playbooks/site.yml", None, others={"sflow_agents": {"hosts": {}}, "sflow_agent": {"hosts": {"host0": {}}}})
+    assert run.status == 2 and words in run.failed["host0"], run.text
+    run = fleet("playbooks/site.yml", None, "--check", "--limit", "other", others={"databases": {"hosts": {"other": {}}}})
+    assert run.status == 2 and words in run.failed["other"], run.text
+
+
 def test_where_every_agent_is_to_be_absent_there_is_nothing_to_prove(fleet):
     run = fleet("playbooks/verify.yml", {"host1": {"hsflowd_state": "absent"}}, "--limit", "host1")
     assert run.status == 0 and "1 host: 1 not asked" in run.text, run.text
