@@ -84,7 +84,7 @@ def questions(
 ) -> list[dict[str, Any]]:
     """One question per collector: who asks (a host), which URL, about which hosts.
 
-    A host is asked about at the collector that it sends to, or is to send to; the viewer is asked only where there is no collector.
+    A host is asked about at each collector that it sends to, or is to send to; the viewer is asked only where there is no collector.
     What is known of the other hosts of the fleet goes along, because a batch alone does not tell whose address it is that was seen.
     """
     points: list[dict[str, Any]]
@@ -106,7 +106,8 @@ def questions(
         if not points or not _is_wanted(name, hostvars[name]):
             continue
         expected = expected_of(name, hostvars[name])
-        asked[_point_of(expected, hostvars[name], points)].append(expected)
+        for number in _points_of(expected, hostvars[name], points):
+            asked[number].append(expected)
     _find_by_name(asked, hostvars)
     known = [_whereabouts(name, hostvars[name]) for name in others] if any(asked) else []
     now = time.time()
@@ -117,13 +118,15 @@ def questions(
     ]
 
 
-def _point_of(expected: Record, variables: Record, points: list[dict[str, Any]]) -> int:
-    """Where a host is asked about; the first place if nothing tells."""
+def _points_of(expected: Record, variables: Record, points: list[dict[str, Any]]) -> list[int]:
+    """Where a host is asked about: everywhere if nothing is known, since it sends to all by default; once if it sends to none of them."""
+    nothing = True
     for endpoints in _sends_to(expected, variables) if len(points) > 1 else ():
-        for number, point in enumerate(points):
-            if point["ports"] & endpoints:
-                return number
-    return 0
+        found = [number for number, point in enumerate(points) if point["ports"] & endpoints]
+        if found:
+            return found
+        nothing = nothing and not endpoints
+    return list(range(len(points))) if nothing and not dns_sd_record(variables) else [0]
 
 
 def _sends_to(expected: Record, variables: Record) -> Iterator[set[str]]:
@@ -400,11 +403,16 @@ FAILURES = ("left out", "unreachable", "failed", *TAKEN_BACK)
 def merge(
     results: Iterable[Record], hosts: Iterable[str] = (), outcomes: Mapping[str, Record] | None = None
 ) -> dict[str, Any]:
-    """The answers to all questions as one account: a row per host, the failing ones first."""
+    """The answers to all questions as one account: a row per host, the failing ones first.
+
+    Of a host that was asked about at several collectors the worst answer counts.
+    """
     account: dict[str, Any] = {"servers": [], "problems": [], "unexpected": []}
     rows: dict[str, dict[str, Any]] = {}
+    results = list(results)
     for result in results:
         question = result.get("item") or {}
+        where = str(question.get("host") or "") if len(results) > 1 else ""
         answers = result.get("agents")
         if answers is None:
             reason = _failure(question.get("host"), result)
@@ -413,9 +421,13 @@ def merge(
                 {"name": agent["name"], "address": agent.get("address"), "verdict": UNKNOWN, "reason": reason}
                 for agent in question.get("agents") or []
             ]
-        rows.update({row["name"]: dict(row) for row in answers})
-        for key, part in (("servers", "servers"), ("problems", "server_errors"), ("unexpected", "unexpected")):
-            account[key] += result.get(part) or []
+        for row in answers:
+            if row["name"] not in rows or _rank(row) < _rank(rows[row["name"]]):
+                said = f"By {where}: {row['reason']}" if where and row.get("reason") and "agents" in result else row.get("reason")
+                rows[row["name"]] = {**row, "reason": said}
+        account["servers"] += [{**server, "host": where} if where else server for server in result.get("servers") or []]
+        account["problems"] += [f"{where}: {said}" if where else said for said in result.get("server_errors") or []]
+        account["unexpected"] += result.get("unexpected") or []
     for name in hosts:
         rows.setdefault(name, {"name": name, "verdict": UNASKED})
     for name, row in rows.items():

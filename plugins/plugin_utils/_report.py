@@ -56,7 +56,8 @@ def summary(account: Record) -> str:
 
 
 def _server(server: Record) -> str:
-    return f"{server['url']} ({server['kind']} {server.get('version') or ''}".rstrip() + ")"
+    where = f" on {server['host']}" if server.get("host") else ""
+    return f"{server['url']}{where} ({server['kind']} {server.get('version') or ''}".rstrip() + ")"
 
 
 def _stranger(agent: Record) -> str:

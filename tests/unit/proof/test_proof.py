@@ -71,7 +71,16 @@ def test_each_host_is_asked_about_at_the_collector_it_sends_to():
     other = dict(RUNNING, auto=dict(RUNNING["auto"], agent_ip="192.0.2.9", collectors=[{"ip": "192.0.2.20", "udpport": 6343}]))
     fleet = {"web9": {"__hsflowd_info": other}, "watch2": {"ansible_host": "192.0.2.20"}}
     questions = ask({"sflow_collector": ["watch", "watch2"]}, hosts=["web1", "web2", "web9"], fleet=fleet)
-    assert [(q["host"], [a["name"] for a in q["agents"]]) for q in questions] == [("watch", ["web1", "web2"]), ("watch2", ["web9"])]
+    assert [(q["host"], [a["name"] for a in q["agents"]]) for q in questions] == [("watch", ["web1", "web2"]), ("watch2", ["web2", "web9"])]
+
+
+def test_a_host_is_asked_about_at_every_collector_that_it_sends_to(names):
+    both = [{"ip": "192.0.2.2", "udpport": 6343}, {"ip": "192.0.2.20", "udpport": 6343}]
+    fleet = {"web5": {"__hsflowd_info": dict(RUNNING, auto=dict(RUNNING["auto"], collectors=both))}, "watch2": {"ansible_host": "192.0.2.20"},
+             "web6": {"hsflowd_collectors": [{"ip": "flow1.example.net"}, {"ip": "192.0.2.20"}]},
+             "web7": {"hsflowd_collectors": [{"ip": "198.51.100.1"}]}, "web8": {"hsflowd_dns_sd": True}}
+    questions = ask({"sflow_collector": ["watch", "watch2"]}, hosts=["web1", "web5", "web6", "web7", "web8"], fleet=fleet)
+    assert [[agent["name"] for agent in question["agents"]] for question in questions] == [["web1", "web5", "web6", "web7", "web8"], ["web5", "web6"]]
 
 
 def test_a_host_that_cannot_be_asked_is_asked_about_at_the_collector_of_its_inventory(names):
@@ -218,6 +227,19 @@ def test_failing_hosts_come_first():
     assert [line.split()[0] for line in lines] == ["host", "z", "It", "Next:", "a", "2"]
     assert lines[4].split() == ["a", "192.0.2.1", "2.0.53-1", "-", "reporting", "1", "s", "0.0", "%", "5", "1:400", "9,", "every", "20", "s"]
     assert lines[5] == "2 hosts: 1 reporting, 1 silent. Asked: http://127.0.0.1:8008 (netviz.sflow 1.0.0)."
+
+
+def test_of_several_collectors_the_worst_answer_counts():
+    stale = {"name": "a", "verdict": "stale", "reason": "Seen 2 minutes ago."}
+    second = dict(answered(stale, {"name": "b"}), item={"host": "watch2", "agents": []}, server_errors=["It is slow."])
+    account = _proof.merge([answered({"name": "a"}, {"name": "b"}), second, answered({"name": "a"})])
+    assert account["counts"] == {"stale": 1, "reporting": 1} and account["failing"] == ["a"]
+    assert account["reasons"] == {"a": "stale: By watch2: Seen 2 minutes ago."} and account["problems"] == ["watch2: It is slow."]
+    assert _report.summary(account).endswith(
+        "Asked: http://127.0.0.1:8008 on watch (netviz.sflow 1.0.0), http://127.0.0.1:8008 on watch2 (netviz.sflow 1.0.0), "
+        "http://127.0.0.1:8008 on watch (netviz.sflow 1.0.0).")
+    away = {"item": {"host": "watch2", "agents": [{"name": "a"}, {"name": "b"}]}, "unreachable": True, "msg": "No route to host"}
+    assert _proof.merge([second, away])["reasons"]["b"] == "unknown: The collector could not be asked from watch2: No route to host."
 
 
 UNPROVED = {"unproved": {"a": "silent: No datagram."}}
