@@ -95,11 +95,14 @@ def alone(seconds: float, clock: Any = time.time, sleep: Callable[..., Any] = ti
     """Keeps other changes of this host waiting; they give up after so many seconds, with Failed. A process that is killed lets go."""
     end = clock() + seconds
     while True:
-        handle = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            handle = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise Failed("%s could not be written (%s), so nothing was changed" % (LOCK, error.strerror)) from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever had it before has deleted the file, and a third one may have made another.
-            mine = os.path.exists(LOCK) and os.path.samestat(os.fstat(handle), os.stat(LOCK))
+            mine = os.path.samestat(os.fstat(handle), os.stat(LOCK))
         except OSError:
             mine = False
         if mine:

@@ -779,6 +779,13 @@ def test_who_is_not_root_is_told_what_is_missing(module, machine, monkeypatch):
         assert told["failed"] and "set ansible_become: true" in told["msg"] and machine.log == []
 
 
+def test_a_lock_that_cannot_be_made_is_told(module, machine, monkeypatch):
+    monkeypatch.setattr(engine, "LOCK", os.path.join(str(machine.root), "nowhere", "lock"))
+    told = module(**arguments(machine))
+    assert told["failed"] and "nowhere/lock could not be written (No such file or directory), so nothing was changed" in told["msg"]
+    assert machine.log == []
+
+
 def test_a_host_that_another_run_changes_is_left_to_it(module, machine):
     for state in "present", "absent", "previous":
         with engine.alone(0):

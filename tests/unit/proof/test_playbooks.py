@@ -129,6 +129,19 @@ def test_a_limit_without_an_agent_proves_nothing(fleet):
     assert run.status == 0 and "1 host: 1 reporting" in run.text, run.text
 
 
+@pytest.mark.parametrize("strategy, alone", [("linear", False), ("free", True), ("host_pinned", True)])
+def test_a_host_that_waits_for_no_other_sees_to_its_own_package(fleet, tmp_path, strategy, alone):
+    play = {"hosts": "sflow_agents", "gather_facts": False, "strategy": strategy, "roles": ["netviz.sflow.hsflowd"]}
+    (tmp_path / "play.json").write_text(json.dumps([play]))
+    run = fleet(tmp_path / "play.json", {"host0": DUE, "host1": DUE}, "--check")
+    assert run.status == 0, run.text
+    for host in "host0", "host1":
+        tasks = {name.rpartition(" : ")[2] for name in tasks_of(run, host)}
+        assert "Bring package, configuration and service into effect" in tasks, run.text
+        assert ("Refuse the host, or download its package" in tasks) is alone, tasks
+    assert ("Divide the downloads among the hosts" in run.text) is not alone
+
+
 def test_where_no_host_is_ours_nothing_is_deployed(fleet):
     words = "No host of the groups sflow_agents, sflow_collector and sflow_rt is in the inventory, or within the limit, so there is nothing to deploy."
     run = fleet("playbooks/site.yml", None, others={"sflow_agents": {"hosts": {}}, "sflow_agent": {"hosts": {"host0": {}}}})
