@@ -482,7 +482,15 @@ def test_two_runs_do_not_change_a_host_at_once(tmp_path, monkeypatch):
 
     first = contextlib.ExitStack()
     first.enter_context(engine.alone(3, clock, clock.sleep))
-    with engine.alone(3, clock, lambda _seconds: first.close()):  # has opened the file that the first one deletes
+    flock = engine.fcntl.flock
+
+    def late(handle, how):
+        first.close()  # deletes the file that is open already
+        flock(handle, how)
+
+    monkeypatch.setattr(engine.fcntl, "flock", late)
+    with engine.alone(3, clock, clock.sleep):
+        monkeypatch.setattr(engine.fcntl, "flock", flock)
         assert lock.exists()
         with pytest.raises(engine.Failed), engine.alone(0, clock, clock.sleep):
             raise AssertionError
