@@ -91,7 +91,7 @@ def delete(path: str) -> None:
 
 
 @contextlib.contextmanager
-def alone(seconds: float, clock: Any = time.time, sleep: Callable[..., Any] = time.sleep) -> Iterator[None]:
+def locked(seconds: float, clock: Any = time.time, sleep: Callable[..., Any] = time.sleep) -> Iterator[None]:
     """Keeps other changes of this host waiting; they give up after so many seconds, with Failed. A process that is killed lets go."""
     end = clock() + seconds
     while True:

@@ -435,7 +435,7 @@ def main() -> None:
             raise engine.Failed("the login is not root, which alone can change the agent; set ansible_become: true for this host")
         with contextlib.ExitStack() as stack:
             if not module.check_mode:
-                stack.enter_context(engine.alone(module.params["lock_timeout_seconds"]))
+                stack.enter_context(engine.locked(module.params["lock_timeout_seconds"]))
             work(module, transaction)
     except engine.Failed as failure:
         words = failure.words

@@ -473,15 +473,15 @@ def test_two_runs_do_not_change_a_host_at_once(tmp_path, monkeypatch):
     lock, clock, words = tmp_path / "lock", Clock(), "another run has been changing the agent of this host for 3 s, so nothing was changed"
     monkeypatch.setattr(engine, "LOCK", str(lock))
     lock.write_text("")  # as a run that was killed leaves it
-    with engine.alone(3, clock, clock.sleep):
+    with engine.locked(3, clock, clock.sleep):
         began = clock()
-        with pytest.raises(engine.Failed, match=words), engine.alone(3, clock, clock.sleep):
+        with pytest.raises(engine.Failed, match=words), engine.locked(3, clock, clock.sleep):
             raise AssertionError
         assert 3 <= clock() - began < 4
     assert not lock.exists()
 
     first = contextlib.ExitStack()
-    first.enter_context(engine.alone(3, clock, clock.sleep))
+    first.enter_context(engine.locked(3, clock, clock.sleep))
     flock = engine.fcntl.flock
 
     def late(handle, how):
@@ -489,10 +489,10 @@ def test_two_runs_do_not_change_a_host_at_once(tmp_path, monkeypatch):
         flock(handle, how)
 
     monkeypatch.setattr(engine.fcntl, "flock", late)
-    with engine.alone(3, clock, clock.sleep):
+    with engine.locked(3, clock, clock.sleep):
         monkeypatch.setattr(engine.fcntl, "flock", flock)
         assert lock.exists()
-        with pytest.raises(engine.Failed), engine.alone(0, clock, clock.sleep):
+        with pytest.raises(engine.Failed), engine.locked(0, clock, clock.sleep):
             raise AssertionError
     assert not lock.exists()
 
@@ -796,7 +796,7 @@ def test_a_lock_that_cannot_be_made_is_told(module, machine, monkeypatch):
 
 def test_a_host_that_another_run_changes_is_left_to_it(module, machine):
     for state in "present", "absent", "previous":
-        with engine.alone(0):
+        with engine.locked(0):
             barred = module(**arguments(machine, state=state, lock_timeout_seconds=0))
             assert barred["failed"] and barred["msg"].startswith("another run has been changing"), state
             assert machine.log == [] and machine.package is None

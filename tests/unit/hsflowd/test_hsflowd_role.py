@@ -114,7 +114,7 @@ def run(tmp_path_factory):
         "vars": {"hsflowd_cache_dir": str(directory / "free"), "hsflowd_environment": {},
                  "ansible_connection": "local", "ansible_python_interpreter": sys.executable},
         "tasks": [{"ansible.builtin.import_role": {"name": "netviz.sflow.hsflowd", "tasks_from": "alone", "rolespec_validate": False},
-                   "ignore_errors": True}],
+                   "ignore_errors": True}],  # who is not root is refused at the end, and what comes before is what is looked at
     }  # fmt: skip
     inventory = {
         "all": {

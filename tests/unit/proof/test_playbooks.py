@@ -140,6 +140,9 @@ def test_a_host_that_waits_for_no_other_sees_to_its_own_package(fleet, tmp_path,
         assert "Bring package, configuration and service into effect" in tasks, run.text
         assert ("Refuse the host, or download its package" in tasks) is alone, tasks
     assert ("Divide the downloads among the hosts" in run.text) is not alone
+    run = fleet(tmp_path / "play.json", {name: {**DUE, "hsflowd_agent_ip": "203.0.113.9"} for name in ("host0", "host1")}, "--check")
+    assert run.status == 2 and set(run.failed) == {"host0", "host1"}, run.text
+    assert all("host0, host1 would all report as 203.0.113.9" in sentence for sentence in run.failed.values())
 
 
 def test_where_no_host_is_ours_nothing_is_deployed(fleet):
