@@ -974,6 +974,18 @@ def _faults(plan: "_Plan", source: Dict[str, Any]) -> None:
             )
 
 
+def _startable(plan: "_Plan") -> None:
+    """What keeps systemd from ever starting the service, which would otherwise show after the package was installed."""
+    unit = (plan.host or {}).get("unit") or {}
+    if "load_state" in unit and not unit["load_state"]:
+        plan.problems.append("systemd does not run on this host, and nothing else here starts hsflowd")
+    elif str(unit.get("unit_file_state")).startswith("masked"):
+        plan.problems.append(
+            "hsflowd.service is masked on this host, so nothing can start it. Run systemctl unmask hsflowd there,"
+            " or set hsflowd_state: absent"
+        )
+
+
 def libraries(modules: List[str], platform: Any, present: List[Any]) -> List[Any]:
     """Packages with the shared libraries that these modules need and this host has not."""
     found = []
@@ -1175,6 +1187,7 @@ def settle(variables: Dict[str, Any], host: Optional[Dict[Any, Any]] = None,
     _limits(plan)
     wanted = _loadable(plan, source)
     _faults(plan, source)
+    _startable(plan)
     missing = libraries(wanted, host.get("platform"), host.get("libraries") or []) if host else []
     if host and missing and not is_true(variables.get("hsflowd_install_libraries", True)):
         present = host.get("libraries") or []

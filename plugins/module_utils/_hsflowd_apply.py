@@ -359,15 +359,17 @@ class Transaction:
             raise Failed("systemd does not take a line of the drop-ins", last_words("\n".join(ignored)))
 
     def patient(self, command: List[str], timeout: int) -> Tuple[int, str]:
-        """Runs dpkg or apt-get, and waits while another one holds the lock."""
+        """Runs dpkg or apt-get, and waits while another one holds the lock; Failed when that does not end."""
         end = self.clock() + self.p["lock_timeout_seconds"]
         while True:
             status, out = self.execute(command, timeout=timeout)
             locked = status != 0 and re.search(
                 r"locked by .+ process|Could not get lock|Unable to (lock|acquire)", out
             )
-            if not locked or self.clock() >= end:
+            if not locked:
                 return status, out
+            if self.clock() >= end:
+                raise Failed("another program has held the lock of dpkg for %d s" % self.p["lock_timeout_seconds"], last_words(out))
             self.sleep(1)
 
     def install_libraries(self) -> None:
@@ -397,9 +399,7 @@ class Transaction:
 
     def install_package(self) -> None:
         path = self.p["package_file"]
-        command = self.installing(path)
-        self.touched.add("package")
-        self.dpkg(command)
+        self.dpkg(self.installing(path))
         package = host.package()[0]
         if not package["installed"] or package["version"] != self.p["package_version"]:
             raise Failed(
@@ -421,6 +421,7 @@ class Transaction:
 
     def dpkg(self, command: List[str]) -> None:
         status, out = self.patient(command, 300)
+        self.touched.add("package")  # not where it never had the lock
         if status != 0:
             raise Failed("the package could not be installed", last_words(out))
 
@@ -733,9 +734,13 @@ def remove(parameters: Any, check: Any, execute: Any = run) -> Any:
     execute(["systemctl", "stop", host.UNIT], timeout=60)
     execute(["systemctl", "disable", host.UNIT], timeout=60)
     if package_due:
-        status, out = transaction.patient(["dpkg", "--remove" if p["keep_config"] else "--purge", "hsflowd"], 120)
+        left = "the package is still there, and the service is stopped and disabled"
+        try:
+            status, out = transaction.patient(["dpkg", "--remove" if p["keep_config"] else "--purge", "hsflowd"], 120)
+        except Failed as failure:
+            raise Failed("%s; %s" % (failure, left), failure.words) from None
         if status != 0:
-            raise Failed("the package could not be removed", last_words(out))
+            raise Failed("the package could not be removed; %s" % left, last_words(out))
     for path in ours + files + ([host.CONFIG] if config_due else []) + host.leftovers():
         delete(path)
     if p["keep_config"] and config is not None and not os.path.exists(host.CONFIG):

@@ -340,6 +340,9 @@ def _daemon_is_down(expected: "Expected", row: Any) -> Any:
             True,
             row,
         )
+    if expected.daemon == "masked":
+        reason = f"hsflowd is masked on it, so nothing can start it.{before}"
+        return Verdict(expected, "silent", reason, "systemctl unmask hsflowd; " + START, True, row)
     if expected.daemon == "stopped":
         return Verdict(expected, "silent", f"hsflowd is not running on it{detail}.{before}", START, True, row)
     if expected.daemon == "failed":
@@ -754,7 +757,7 @@ def _daemon(info: Dict[Any, Any]) -> Dict[str, Any]:
     elif active in ("activating", "reloading"):
         found["daemon"] = "starting"
     elif active in ("inactive", "deactivating"):
-        found["daemon"] = "stopped"
+        found["daemon"] = "masked" if unit.get("load_state") == "masked" else "stopped"
     return found
 
 

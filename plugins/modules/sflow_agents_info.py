@@ -89,7 +89,7 @@ options:
       daemon:
         description: What the host says about its daemon.
         type: str
-        choices: [running, stopped, failed, starting, absent, unknown]
+        choices: [running, stopped, masked, failed, starting, absent, unknown]
         default: unknown
       daemon_detail:
         description: The words of systemd on it, for the sentence.
@@ -456,7 +456,7 @@ AGENT_OPTIONS = {
     "sampling": {"type": "list", "elements": "int", "default": []},
     "daemon": {
         "type": "str",
-        "choices": ["running", "stopped", "failed", "starting", "absent", "unknown"],
+        "choices": ["running", "stopped", "masked", "failed", "starting", "absent", "unknown"],
         "default": "unknown",
     },
     "daemon_detail": {"type": "str"},

@@ -514,7 +514,31 @@ def test_a_locked_dpkg_is_waited_for(machine, words):
     transaction = engine.Transaction(parameters(machine), lambda *_a, **_k: answers.pop(0), clock, clock.sleep)
     assert transaction.patient(["dpkg"], 1) == (0, "")
     locked = engine.Transaction(parameters(machine), lambda *_a, **_k: (2, words), clock, clock.sleep)
-    assert locked.patient(["dpkg"], 1)[0] == 2
+    with pytest.raises(engine.Failed, match="another program has held the lock of dpkg for 3 s") as failed:
+        locked.patient(["dpkg"], 1)
+    assert failed.value.words == words
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_dpkg_that_stays_locked_says_what_is_left(machine, state):
+    held = "another program has held the lock of dpkg for 0 s; "
+    if state == "absent":
+        work(machine, parameters(machine))
+    before, execute = tree(machine.root), machine.execute
+
+    def busy(command, **more):
+        wants = command[0] == "dpkg" and ("--install" in command or "--purge" in command)
+        return (2, "dpkg: error: dpkg frontend is locked by another process") if wants else execute(command, **more)
+
+    machine.execute = busy
+    if state == "present":
+        with pytest.raises(engine.Failed, match=held + "nothing was changed"):
+            work(machine, parameters(machine, lock_timeout_seconds=0))
+        assert not [line for line in machine.log if line.startswith("systemctl")]
+    else:
+        with pytest.raises(engine.Failed, match=held + "the package is still there, and the service is stopped and disabled"):
+            engine.remove(parameters(machine, lock_timeout_seconds=0), False, busy)
+    assert tree(machine.root) == before
 
 
 def test_a_package_that_is_another_version_is_taken_back(machine):
@@ -574,7 +598,7 @@ def test_removal_leaves_a_package_that_is_not_its_own(machine):
 def test_a_removal_that_dpkg_refuses_is_said(machine):
     work(machine, parameters(machine))
     machine.breaks = "dpkg --purge"
-    with pytest.raises(engine.Failed, match="the package could not be removed") as failed:
+    with pytest.raises(engine.Failed, match="the package could not be removed; .* is stopped and disabled") as failed:
         engine.remove(parameters(machine), False, machine.execute)
     assert failed.value.words == "broken on purpose" and host.read(host.CONFIG) == GOOD.encode()
 

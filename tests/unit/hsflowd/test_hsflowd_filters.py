@@ -176,6 +176,18 @@ def test_due(variables, more, reason):
     assert found == [] if reason is None else any(reason in f for f in found), found
 
 
+@pytest.mark.parametrize("unit, problem", [
+    ({"load_state": "masked", "unit_file_state": "masked"}, "hsflowd.service is masked on this host, so nothing can start it. Run systemctl unmask"),
+    ({"load_state": "masked", "unit_file_state": "masked-runtime"}, "hsflowd.service is masked"),
+    ({"load_state": None, "unit_file_state": None}, "systemd does not run on this host"),
+    ({"load_state": "not-found", "unit_file_state": None}, None),
+    ({"load_state": "loaded", "unit_file_state": "disabled"}, None),
+])
+def test_a_service_that_cannot_start_is_foreseen(variables, unit, problem):
+    found = settings.settle(variables, host(unit=dict(unit, active_state="inactive", stale=[])))["problems"]
+    assert found == [] if problem is None else len(found) == 1 and found[0].startswith(problem), found
+
+
 def test_a_daemon_that_has_just_started_is_left_alone(variables):
     plan = settings.settle(variables, host())
     text = render(plan["statements"])

@@ -38,6 +38,7 @@ CASES = [
     ("silent", "not running on it (inactive/dead). Its last datagram came 3 s ago",
      {"daemon": "stopped", "daemon_detail": "inactive/dead", "running_seconds": None}, {}),
     ("silent", "hsflowd is not running on it.", {"daemon": "stopped"}, None),
+    ("silent", "masked on it, so nothing can start it. Its last datagram came 3 s ago", {"daemon": "masked", "running_seconds": None}, {}),
     ("silent", "failed on it (result exit-code)", {"daemon": "failed", "daemon_detail": "result exit-code"}, {}),
     ("silent", "not installed", {"daemon": "absent"}, None),
     ("silent", "has no collector", {"collectors": []}, None),
@@ -569,6 +570,7 @@ def test_what_systemd_says_of_a_daemon_that_failed():
 
 @pytest.mark.parametrize("unit, daemon", [
     ({"active_state": "inactive", "sub_state": "dead"}, "stopped"),
+    ({"active_state": "inactive", "sub_state": "dead", "load_state": "masked"}, "masked"),
     ({"active_state": "failed", "result": "exit-code"}, "failed"),
     ({"active_state": "activating", "sub_state": "auto-restart"}, "starting"),
     ({"active_state": "deactivating"}, "stopped"),
