@@ -28,8 +28,9 @@ HEAD = """# Variables
 
 Written by `make variables`; do not edit. Each role's README says more about what belongs together.
 
-Every variable may be set in the inventory or with `-e`. Nothing has to be set: the defaults deploy upstream's release to every host of
-`sflow_agents`, send to the hosts of `sflow_collector` and `sflow_rt`, and prove there.
+Every variable may be set in the inventory or with `-e`. Where the login is not root `ansible_become: true` has to be, and with a viewer
+`sflow_rt_accept_license: true`. Nothing else has to: the defaults deploy upstream's release to every host of `sflow_agents`, send to the
+hosts of `sflow_collector` and `sflow_rt`, and prove there.
 
 ## About a host
 

@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from ansible import __version__
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import filter_loader
 from ansible_collections.netviz.sflow.plugins.filter import hsflowd_settings as filters
 from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd import is_true
 from ansible_collections.netviz.sflow.plugins.plugin_utils import _settings
+from ansible_collections.netviz.sflow.plugins.plugin_utils._python import python_fault
 from ansible_collections.netviz.sflow.plugins.plugin_utils._settings import Refused
 
 # The main process loads this plugin before it forks one process per host, so what is prepared here is prepared once.
@@ -36,14 +35,6 @@ RANGES = {
 SWITCHES = ("hsflowd_install", "hsflowd_install_libraries", "hsflowd_sampling_exact")
 for name in ("ansible.builtin.bool", "ansible.builtin.combine", "netviz.sflow.hsflowd_group_collectors"):
     filter_loader.get(name)
-
-# How an ansible-core says, or shows, that it cannot work with the Python of a host.
-TOO_OLD = re.compile(r"requires (a minimum of )?Python|SyntaxError|future feature|No module named .?ipaddress")
-TOO_OLD_SENTENCE = (
-    f"the Python of this host is too old for ansible-core {__version__}. ansible-core 2.16 is the last that manages "
-    "Python 3.6 (Ubuntu 18.04), 2.17 the last for 3.7, 2.19 the last for 3.8; nothing here works with a Python before 3.6. "
-    "Use that ansible-core, or set ansible_python_interpreter to a newer Python of the host"
-)
 
 
 class ActionModule(ActionBase):
@@ -64,8 +55,7 @@ class ActionModule(ActionBase):
         info = self._execute_module(module_name="netviz.sflow.hsflowd_info", module_args={}, task_vars=task_vars)
         if info.get("failed"):
             said = " ".join(str(info.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")).strip()
-            why = TOO_OLD_SENTENCE if TOO_OLD.search(said) else said[:2000]
-            return {**info, "msg": f"{self.variables['inventory_hostname']}: {why}"}
+            return {**info, "msg": f"{self.variables['inventory_hostname']}: {python_fault(info) or said[:2000]}"}
         warnings += info.get("warnings") or []
         return {**info, **common, "observed_at": time.time(), "refused": [], **decide(info), "warnings": warnings}
 

@@ -10,8 +10,8 @@ short_description: What to ask which collector about which hosts
 version_added: 1.0.0
 description:
   - Turns the inventory, and what M(netviz.sflow.hsflowd_info) found on the hosts, into questions for M(netviz.sflow.sflow_agents_info).
-  - A host is asked about at the collector of the group C(sflow_collector) to which its daemon sends, or which C(hsflowd_collectors) of
-    the host names, by default at the first one. The viewer of the group C(sflow_rt) is asked only where there is no collector.
+  - A host is asked about at each collector of the group C(sflow_collector) to which its daemon sends, or which C(hsflowd_collectors) of
+    the host names, and at the first one where neither is known. The viewer of the group C(sflow_rt) is asked only where there is no collector.
   - A host from which nothing is known is recognised by what its name, or C(ansible_host), means on the control node, and by the name
     itself. The other hosts of the group C(sflow_agents) go along in short, so that it is known whose address was seen.
 options:

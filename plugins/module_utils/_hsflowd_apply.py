@@ -68,7 +68,8 @@ def write(path: str, data: bytes, mode: int = 0o644) -> None:
     """Replaces a file in one step: whoever reads it sees the old bytes or the new ones."""
     directory = os.path.dirname(path)
     if not os.path.isdir(directory):
-        os.makedirs(directory, 0o755)
+        os.makedirs(directory)
+        os.chmod(directory, 0o755)  # by a strict umask only root could see a drop-in, and systemctl would tell others of none
     handle, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=directory)
     try:
         with os.fdopen(handle, "wb") as stream:

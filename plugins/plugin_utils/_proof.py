@@ -31,6 +31,7 @@ from ansible_collections.netviz.sflow.plugins.module_utils._verdicts import (
     expectation,
     own_addresses,
 )
+from ansible_collections.netviz.sflow.plugins.plugin_utils._python import python_fault
 from jinja2 import Undefined, UndefinedError
 
 Record = Mapping[str, Any]
@@ -473,10 +474,12 @@ def strangers(unexpected: Iterable[Record], fleet: Iterable[tuple[str, Record]])
 
 
 def _failure(host: Any, result: Record) -> str:
+    where = f" from {host}" if host else ""
+    if fault := python_fault(result):
+        return f"The collector could not be asked{where}: {fault}."
     message = _without_prefix(str(result.get("msg") or "no answer").strip().splitlines()[0]).rstrip(".")
     # Where a module did not come to its own words, those of the host's Python or shell say why.
     said = str(result.get("module_stderr") or result.get("module_stdout") or "").strip().splitlines()
-    where = f" from {host}" if host else ""
     return _clean(f"The collector could not be asked{where}: {': '.join([message, *said[-1:]]).rstrip('.')}.")
 
 

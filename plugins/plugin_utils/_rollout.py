@@ -53,7 +53,7 @@ RULES: dict[str, Rule] = {
     "sflow_proof_max_age_seconds": (lambda value: _is_number(value, 1), "a number of seconds, at least 1, less than a week"),
     "sflow_proof_max_loss_percent": (lambda value: _is_number(value, 0, 100), "a number from 0 to 100"),
     "sflow_proof_require": (_are_kinds, "a list of counters and flows"),
-    "sflow_proof_token": (_is_token, "letters, digits and -._~+/="),
+    "sflow_proof_token": (_is_token, "letters, digits and signs without a space, or nothing"),
     "sflow_proof_url": (lambda value: not value or _are_urls(value), "http://HOST:PORT or https://HOST:PORT without a password, or a list of these"),
 }
 

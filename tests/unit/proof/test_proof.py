@@ -394,6 +394,13 @@ def test_what_the_host_of_the_collector_says_is_told():
     assert account["problems"] == ["The collector could not be asked from watch: MODULE FAILURE: /bin/sh: 1: python3: not found."]
 
 
+def test_an_ansible_core_that_cannot_manage_the_collectors_host_is_told():
+    said = {"msg": "Module result deserialization failed: No start of json char found", "module_stderr": "SyntaxError: future feature annotations is not defined"}
+    (problem,) = _proof.merge([{"item": {"host": "watch", "agents": []}, **said}])["problems"]
+    assert problem.startswith("The collector could not be asked from watch: the Python of this host is too old for ansible-core ")
+    assert problem.endswith("a newer Python of the host.")
+
+
 def test_a_large_fleet_shows_only_what_fails():
     rows = [{"name": f"web{n:03}"} for n in range(1, 100)] + [{"name": "bad", "verdict": "stale", "reason": "Old.", "next_command": "x"}]
     lines = [line for line, _fine in _report.table(_proof.merge([answered(*rows)]))]

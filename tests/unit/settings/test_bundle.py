@@ -132,15 +132,36 @@ def test_refused(variables, sentences):
     assert plan(**variables)["problems"] == sentences
 
 
-def test_the_playbook_says_what_it_refuses_and_makes_nothing(tmp_path):
-    variables = {"sflow_bundle_path": str(tmp_path / "bundle"), "sflow_bundle_version": "2.x", "sflow_bundle_platform": ["ubuntu18"]}
+def failed(**variables):
+    """What the playbook says in the end."""
     playbook = shutil.which("ansible-playbook") or os.path.join(os.path.dirname(sys.executable), "ansible-playbook")
     command = [playbook, "-i", "localhost,", "playbooks/bundle.yml", "-e", json.dumps(variables)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=REPO)
     said = " ".join((done.stdout + done.stderr).split())
-    assert done.returncode == 2 and "sflow_bundle_version is '2.x', not a version such as 2.0.53-1" in said, said
+    assert done.returncode == 2, said
+    return said
+
+
+def test_the_playbook_says_what_it_refuses_and_makes_nothing(tmp_path):
+    said = failed(sflow_bundle_path=str(tmp_path / "bundle"), sflow_bundle_version="2.x", sflow_bundle_platform=["ubuntu18"])
+    assert "sflow_bundle_version is '2.x', not a version such as 2.0.53-1" in said, said
     assert "sflow_bundle_platform is no variable of netviz.sflow and changes nothing; sflow_bundle_platforms is one" in said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("page", "words"), [
+    ("<html>login</html>", "{url} gave no Debian package, and what came was deleted. Leave out what is not published by sflow_bundle_platforms"),
+    (None, "{url}: "),
+])
+def test_what_is_no_package_does_not_stay_in_a_bundle(tmp_path, page, words):
+    directory = tmp_path / "mirror/v2.0.53-1"
+    directory.mkdir(parents=True)
+    if page:
+        (directory / NAME).write_text(page)
+    mirror = f"file://{tmp_path}/mirror"
+    said = failed(sflow_bundle_path=str(tmp_path / "bundle"), sflow_bundle_platforms=["ubuntu18"], sflow_bundle_release_url=mirror)
+    assert words.format(url=f"{mirror}/v2.0.53-1/{NAME}") in said and "or a mirror by sflow_bundle_release_url" in said, said
+    assert not [path for path in (tmp_path / "bundle").rglob("*") if path.is_file()]
 
 
 def test_digests(tmp_path):
