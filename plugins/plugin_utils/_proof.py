@@ -475,7 +475,8 @@ def strangers(unexpected: Iterable[Record], fleet: Iterable[tuple[str, Record]])
 
 def _failure(host: Any, result: Record) -> str:
     where = f" from {host}" if host else ""
-    if fault := python_fault(result):
+    fault = python_fault(result)
+    if fault:
         return f"The collector could not be asked{where}: {fault}."
     message = _without_prefix(str(result.get("msg") or "no answer").strip().splitlines()[0]).rstrip(".")
     # Where a module did not come to its own words, those of the host's Python or shell say why.

@@ -395,7 +395,7 @@ def test_what_the_host_of_the_collector_says_is_told():
 
 
 def test_an_ansible_core_that_cannot_manage_the_collectors_host_is_told():
-    said = {"msg": "Module result deserialization failed: No start of json char found", "module_stderr": "SyntaxError: future feature annotations is not defined"}
+    said = {"msg": "Module result deserialization failed", "module_stderr": "SyntaxError: future feature annotations is not defined"}
     (problem,) = _proof.merge([{"item": {"host": "watch", "agents": []}, **said}])["problems"]
     assert problem.startswith("The collector could not be asked from watch: the Python of this host is too old for ansible-core ")
     assert problem.endswith("a newer Python of the host.")
