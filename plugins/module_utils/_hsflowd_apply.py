@@ -32,6 +32,7 @@ LOCK = "/run/netviz-sflow-hsflowd.lock"
 PREFIX = "netviz-"  # of the drop-ins that are ours
 WITHOUT_SYSV = {"SYSTEMCTL_SKIP_SYSV": "1"}  # an old systemctl does not know it, and takes longer
 FORESEEN_GRACE_SECONDS = 1.5  # a daemon that cannot begin its work ends within a second
+FORCE_HALF = "--force-remove-reinstreq"  # what a dpkg that was killed has left can go too
 DPKG_OPTIONS = ("--force-confdef", "--force-confold")
 
 
@@ -209,6 +210,7 @@ def snapshot() -> Dict[str, Any]:
         "previous": encode(PREVIOUS),
         "drop_ins": {os.path.basename(p): encode(p) for p in glob.glob(os.path.join(host.DROP_INS, PREFIX + "*.conf"))},
         "version": package["version"] if package["installed"] else None,
+        "held": (package["status"] or "").startswith("hold"),
         "enabled": service["unit_file_state"] == "enabled",
         "active": service["active_state"] == "active",
     }
@@ -222,6 +224,7 @@ class Transaction:
         self.clock = clock
         self.sleep = sleep
         self.before: Any = None
+        self.interrupted = False  # whether a run before this one has left a record
         self.touched: Set[Any] = set()
         self.changes: List[Any] = []
         self.diff: List[Any] = []
@@ -292,6 +295,7 @@ class Transaction:
         p = self.p
         try:
             self.before = host.recorded()
+            self.interrupted = self.before is not None
             if self.before is None:
                 self.before = snapshot()
             else:
@@ -302,9 +306,14 @@ class Transaction:
                 "%s could not be written (%s), so nothing was changed" % (host.PENDING, error.strerror)
             ) from None
         try:
+            # What is wrong with the libraries shall show first; but with half of our package there, or its journal, apt refuses all work.
+            first = self.package_due and (self.interrupted or "reinstreq" in (host.package()[0]["status"] or ""))
+            if first:
+                self.keep_package_before()
+                self.install_package()
             if p["libraries"]:
                 self.install_libraries()
-            if self.package_due:
+            if self.package_due and not first:
                 self.keep_package_before()
                 self.install_package()
             self.check_candidate()
@@ -413,18 +422,22 @@ class Transaction:
         status, out = self.execute(["dpkg-deb", "--field", path, "Package", "Depends"], timeout=30)
         if status != 0:
             raise Failed("%s is not a Debian package" % path, last_words(out))
+        if not repacking.whole(path):
+            raise Failed("%s is not a whole Debian package, as after a download that was cut short" % path)
         if not re.search(r"^Package: hsflowd$", out, re.M):
             raise Failed("%s is not the package hsflowd" % path, last_words(out))
         if "Depends:" not in out:  # upstream's has none, a rebuilt one may
             return ["dpkg", *DPKG_OPTIONS, "--install", path]
         command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "--allow-downgrades", "--reinstall"]
-        return [*command, "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", path]
+        return [*command, "--allow-change-held-packages", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", path]
 
     def dpkg(self, command: List[str]) -> None:
         status, out = self.patient(command, 300)
         self.touched.add("package")  # not where it never had the lock
         if status != 0:
             raise Failed("the package could not be installed", last_words(out))
+        if self.before.get("held"):  # dpkg forgets it with an installation
+            self.execute(["apt-mark", "hold", "hsflowd"], timeout=60)
 
     def check_candidate(self) -> None:
         if not os.path.exists(host.BINARY):
@@ -442,6 +455,8 @@ class Transaction:
         new = self.p["config"].encode("utf-8")
         if old != new:  # the package may have brought its own just now
             self.touched.add("files")
+            if self.interrupted and self.before["config"] is not None:
+                old = base64.b64decode(self.before["config"])  # what is there was never proved
             if old is not None and self.p["backup"]:
                 write(PREVIOUS, old)
             write(host.CONFIG, new)
@@ -582,7 +597,7 @@ class Transaction:
             if before["version"] is None:
                 self.execute(["systemctl", "stop", host.UNIT], timeout=60)
                 self.execute(["systemctl", "disable", host.UNIT], timeout=60)
-                status, out = self.patient(["dpkg", "--purge", "hsflowd"], 120)
+                status, out = self.patient(["dpkg", FORCE_HALF, "--purge", "hsflowd"], 120)
                 if status != 0:
                     raise Failed("the package could not be removed again", last_words(out))
                 purged = True
@@ -598,7 +613,7 @@ class Transaction:
             for path in [host.AUTO] + [p for p in host.leftovers() if os.path.islink(p)]:
                 delete(path)
             _remove_empty(host.DROP_INS)
-        self.systemctl("daemon-reload")
+        self.execute(["systemctl", "daemon-reload"], timeout=60)
         if purged:
             self.execute(["systemctl", "reset-failed", host.UNIT], timeout=30)
             return "the package was removed again, as before"
@@ -686,7 +701,7 @@ class Transaction:
 
 def _sweep() -> None:
     """Removes what an interrupted run or dpkg left beside the configuration."""
-    for path in glob.glob("/etc/.hsflowd.conf.*") + glob.glob(host.CONFIG + ".dpkg-*"):
+    for path in host.candidates() + glob.glob(host.CONFIG + ".dpkg-*"):
         delete(path)
 
 
@@ -737,7 +752,7 @@ def remove(parameters: Any, check: Any, execute: Any = run) -> Any:
     if package_due:
         left = "the package is still there, and the service is stopped and disabled"
         try:
-            status, out = transaction.patient(["dpkg", "--remove" if p["keep_config"] else "--purge", "hsflowd"], 120)
+            status, out = transaction.patient(["dpkg", FORCE_HALF, "--remove" if p["keep_config"] else "--purge", "hsflowd"], 120)
         except Failed as failure:
             raise Failed("%s; %s" % (failure, left), failure.words) from None
         if status != 0:

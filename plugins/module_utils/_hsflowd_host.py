@@ -259,11 +259,9 @@ def unit() -> Any:
 
 def stale(pid: int, seconds: Optional[float], reload_needed: bool) -> List[str]:
     """What is newer than the running daemon: a run that was killed before the restart, or a change made by hand."""
-    found: List[Any] = []
+    found: List[Any] = ["the unit"] if reload_needed else []
     if not pid or seconds is None:
         return found
-    if reload_needed:
-        found.append("the unit")
     # Not by /proc/PID/exe, which not even root may read in a container without CAP_SYS_PTRACE.
     if re.search(r"/(hsflowd|mod_[A-Za-z0-9]+\.so) \(deleted\)$", text("/proc/%s/maps" % pid), re.M):
         found.append("the program")
@@ -577,10 +575,16 @@ def observe() -> Any:
     }
 
 
+def candidates() -> List[str]:
+    """Configurations that a run which was killed has left beside the one in effect. An editor's file is none."""
+    pattern = re.compile(r"\.?\.hsflowd\.conf\.(candidate\.)?([a-z0-9_]{8}|candidate)$")
+    return [path for path in glob.glob("/etc/.*hsflowd.conf.*") if pattern.match(os.path.basename(path))]
+
+
 def leftovers() -> List[str]:
     """Files that the role put there besides the configuration and the drop-ins."""
     paths = (
-        glob.glob("/etc/.hsflowd.conf.*")
+        candidates()
         + glob.glob(CONFIG + ".previous")
         + glob.glob(CONFIG + ".dpkg-*")
         + glob.glob(STATE + "/hsflowd*")

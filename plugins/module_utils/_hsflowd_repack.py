@@ -24,6 +24,26 @@ class Impossible(Exception):
     """Why there can be no such package, in a few words."""
 
 
+def whole(path: str) -> bool:
+    """Whether a file is an archive that ends where its last member does, which a download that was cut short does not (ar(5), deb(5)).
+
+    A header of 60 bytes, the size in decimal at byte 48 of it, comes before each member; members begin at even bytes.
+    """
+    with open(path, "rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if stream.read(8) != b"!<arch>\n":
+            return False
+        position = 8
+        while position < size:
+            stream.seek(position)
+            header = stream.read(60)
+            if len(header) != 60 or header[58:] != b"`\n" or not header[48:58].strip().isdigit():
+                return False
+            end = position + 60 + int(header[48:58])
+            position = end + end % 2
+    return position > 8 and size in (position, end)
+
+
 def repack(target: str, execute: Callable[..., Any]) -> None:
     """Makes the package file target, in one step. Raises Impossible, or OSError where there is no room."""
     sweep(os.path.dirname(target))

@@ -260,6 +260,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_apply as engine
 from ansible_collections.netviz.sflow.plugins.module_utils import _hsflowd_host as host
+from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_repack import whole
 
 SPEC = dict(
     state=dict(type="str", choices=["present", "absent", "proved", "previous"], default="present"),
@@ -309,6 +310,8 @@ def put(module: Any, source: Any) -> str:
 
 def download(module: Any) -> Any:
     """Fetches the package onto the host; returns its path."""
+    from http.client import HTTPException
+
     from ansible.module_utils.urls import fetch_url  # most runs need nothing of it, and it takes longest to load
 
     p = module.params
@@ -325,9 +328,13 @@ def download(module: Any) -> Any:
             and str(info["msg"]).startswith("OK")
         ):
             try:
-                return put(module, response)
-            except OSError as error:
+                path = put(module, response)
+            except (OSError, HTTPException) as error:
                 why = str(error)
+            else:
+                if whole(path):
+                    return path
+                why = "what came is no whole Debian package"
         else:
             why = info.get("msg", "no answer")
     failed = "%s could not be downloaded by the host after %d tries: %s" % (p["package_url"], p["download_retries"] + 1, why)
@@ -437,6 +444,12 @@ def main() -> None:
             if not module.check_mode:
                 stack.enter_context(engine.locked(module.params["lock_timeout_seconds"]))
             work(module, transaction)
+    except OSError as error:
+        module.fail_json(
+            msg="%s: %s" % (error.filename or "a file could not be read or written", error.strerror),
+            changes=transaction.changes,
+            diff=transaction.diff,
+        )
     except engine.Failed as failure:
         words = failure.words
         module.fail_json(

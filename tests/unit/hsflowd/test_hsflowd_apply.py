@@ -96,7 +96,7 @@ class Machine:
             host_binary(self.root, True)
             if os.path.exists(host.CONFIG):
                 open(host.CONFIG + ".dpkg-dist", "w").close()
-        elif line.startswith(("dpkg --purge", "dpkg --remove")):
+        elif command[0] == "dpkg" and ("--purge" in command or "--remove" in command):
             self.package = None
             host_binary(self.root, False)
             engine.delete(host.CONFIG)
@@ -165,6 +165,7 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "PID_FILE", os.path.join(root, "hsflowd.pid"))
     monkeypatch.setattr(host, "unit", made.unit)
     monkeypatch.setattr(host, "mapped", lambda _pid: ["pcap"])
+    monkeypatch.setattr(engine.repacking, "whole", lambda _path: True)
     monkeypatch.setattr(
         host,
         "package",
@@ -574,7 +575,7 @@ def test_removal_takes_what_it_said_it_would(machine):
             assert (tree(machine.root), machine.log, machine.active) == (before, [], True)
     assert tree(machine.root) == untouched and not os.path.exists(host.STATE) and not os.path.exists(host.DROP_INS)
     assert (machine.package, machine.active, machine.enabled) == (None, False, False)
-    assert "dpkg --purge hsflowd" in machine.log and "systemctl daemon-reload" in machine.log
+    assert "dpkg --force-remove-reinstreq --purge hsflowd" in machine.log and "systemctl daemon-reload" in machine.log
     machine.log = []
     assert engine.remove(parameters(machine), False, machine.execute) == [] and machine.log == []
 
@@ -583,7 +584,7 @@ def test_removal_keeps_what_it_is_told_to(machine):
     work(machine, parameters(machine))
     given = parameters(machine, keep_config=True)
     assert engine.remove(given, False, machine.execute) == ["service", "package", "drop-ins", "files", "enabled"]
-    assert host.read(host.CONFIG) == GOOD.encode() and "dpkg --remove hsflowd" in machine.log
+    assert host.read(host.CONFIG) == GOOD.encode() and "dpkg --force-remove-reinstreq --remove hsflowd" in machine.log
     assert engine.remove(given, False, machine.execute) == []
 
 
@@ -597,7 +598,7 @@ def test_removal_leaves_a_package_that_is_not_its_own(machine):
 
 def test_a_removal_that_dpkg_refuses_is_said(machine):
     work(machine, parameters(machine))
-    machine.breaks = "dpkg --purge"
+    machine.breaks = "dpkg --force-remove-reinstreq --purge"
     with pytest.raises(engine.Failed, match="the package could not be removed; .* is stopped and disabled") as failed:
         engine.remove(parameters(machine), False, machine.execute)
     assert failed.value.words == "broken on purpose" and host.read(host.CONFIG) == GOOD.encode()

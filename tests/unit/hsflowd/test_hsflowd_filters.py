@@ -280,10 +280,20 @@ def test_each_package_is_downloaded_once(variables):
     assert filters.hsflowd_cached(one, "/c") != filters.hsflowd_cached(other, "/c")
 
 
-def test_what_is_no_package_is_known_by_its_first_bytes(deb, tmp_path):
+def test_what_is_no_whole_package_is_known(deb, tmp_path):
     page = tmp_path / "hsflowd.deb"
-    page.write_text("<html>please log in</html>")
     assert archive.debian_archive(str(deb)) and not archive.debian_archive(str(page))
+    page.write_text("<html>please log in</html>")
+    assert not archive.debian_archive(str(page))
+    content = packed("gz")
+    for length in range(len(content) - 1 - len(content) % 2):
+        page.write_bytes(content[:length])
+        assert not archive.debian_archive(str(page)), length
+    for whole in (content, content + b"\n" * (len(content) % 2)):
+        page.write_bytes(whole)
+        assert archive.debian_archive(str(page))
+    page.write_bytes(content + b"more, which is no header")
+    assert not archive.debian_archive(str(page))
 
 
 @pytest.mark.parametrize("installed, before, due", [

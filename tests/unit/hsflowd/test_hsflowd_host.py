@@ -424,7 +424,8 @@ def test_a_file_that_was_replaced_or_edited_makes_the_daemon_stale(tmp_path, mon
     os.utime(str(config), (now + 7200, now + 7200))  # a clock that was wrong once must not restart the daemon for ever
     assert host.stale(os.getpid(), 3600.0, False) == []
     assert host.stale(os.getpid(), 3600.0, True) == ["the unit"]
-    assert host.stale(0, None, True) == []
+    assert host.stale(0, None, True) == ["the unit"]  # and would be started as it was
+    assert host.stale(0, None, False) == []
     monkeypatch.setattr(
         host, "text", lambda path: "7f00-7f01 r-xp 0 0:1 2 /usr/sbin/hsflowd (deleted)\n7f02 r-xp /lib/libc.so.6"
     )

@@ -20,16 +20,27 @@ import yaml
 pytest.importorskip("ansible", reason="no ansible-core is installed for this Python")
 
 ROLE = pathlib.Path(__file__).resolve().parents[3] / "roles" / "hsflowd"
-NAMES = ("page", "package", "secret", "barred")
+NAMES = ("page", "package", "cut", "secret", "barred")
+OPEN = NAMES[:3]
+PACKAGE = b"!<arch>\n%-16s%-12d%-6d%-6d%-8s%-10d`\n2.0\n" % (b"debian-binary", 0, 0, 0, b"100644", 4)
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """What is below /asked/ is given to who says the password."""
+    """What is below /asked/ is given to who says the password. The first answer about cut.deb ends halfway."""
+
+    cut = False
 
     def log_message(self, format, *args):
         pass
 
     def do_GET(self):
+        if self.path == "/cut.deb" and not Quiet.cut:
+            Quiet.cut = True
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(PACKAGE)))
+            self.end_headers()
+            self.wfile.write(PACKAGE[:40])
+            return
         right = base64.b64encode(b"us+er:s3cret/@: %").decode()
         if not self.path.startswith("/asked/") or self.headers.get("Authorization") == "Basic " + right:
             super().do_GET()
@@ -48,10 +59,11 @@ def run(tmp_path_factory):
     mirror.mkdir()
     cache.mkdir()
     (mirror / "page.deb").write_text("<html>please log in</html>")
-    (mirror / "package.deb").write_bytes(b"!<arch>\nand so on")
+    (mirror / "package.deb").write_bytes(PACKAGE)
+    (mirror / "cut.deb").write_bytes(PACKAGE)
     (mirror / "asked").mkdir()
-    for name in NAMES[2:]:
-        (mirror / "asked" / (name + ".deb")).write_bytes(b"!<arch>\nand so on")
+    for name in NAMES[3:]:
+        (mirror / "asked" / (name + ".deb")).write_bytes(PACKAGE)
     for name in NAMES[:2]:  # the server will say that these are not modified
         shutil.copy2(str(mirror / (name + ".deb")), str(cache))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(mirror)))
@@ -59,7 +71,7 @@ def run(tmp_path_factory):
     address = "127.0.0.1:%d" % server.server_port
     downloads = {
         name: {
-            "url": "http://%s/%s%s.deb" % (address, "" if name in NAMES[:2] else "asked/", name),
+            "url": "http://%s/%s%s.deb" % (address, "" if name in OPEN else "asked/", name),
             "dest": str(cache / (name + ".deb")),
             "sha256": None,
         }
@@ -72,13 +84,13 @@ def run(tmp_path_factory):
         "gather_facts": False,
         "vars": {"__hsflowd_mine": ["{{ downloads[inventory_hostname] }}"], "downloads": downloads, "hsflowd_environment": {}}
         | login
-        | {"hsflowd_download_%s" % name: number for name, number in (("timeout_seconds", 5), ("retries", 0), ("delay_seconds", 0))},
+        | {"hsflowd_download_%s" % name: number for name, number in (("timeout_seconds", 5), ("retries", 1), ("delay_seconds", 0))},
         # The tests look at what each host says; one that fails must not fail the run.
         "tasks": [{"ansible.builtin.include_tasks": str(ROLE / "tasks" / "download.yml"), "ignore_errors": True}],
     }
     # With a wrong sum, so that nothing is installed wherever this runs.
     by_the_host = {
-        "hosts": ",".join(NAMES[2:]),
+        "hosts": ",".join(NAMES[3:]),
         "gather_facts": False,
         "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "downloads": downloads} | login,
         "tasks": [
@@ -124,6 +136,7 @@ def run(tmp_path_factory):
                 "web1": {"ansible_connection": "ssh", "ansible_port": 1},
                 "page": {},
                 "package": {},
+                "cut": {},
                 "secret": {"hsflowd_deb_url": "http://us+er:s3cret%%2F%%40:%%20%%25@%s/asked/secret.deb" % address},
                 "barred": {"hsflowd_deb_url": "http://user:wr0ng@%s/asked/barred.deb" % address},
             },
@@ -160,17 +173,22 @@ def test_a_collector_on_the_loopback_is_refused_before_a_host_is_reached(run):
 def test_a_page_in_the_cache_is_deleted_and_named(run):
     found, cache, _said = run
     message = found["Say what to do without the package", "page"]["msg"]
-    assert "/page.deb could not be downloaded: it is no Debian package, and %s was deleted" % (cache / "page.deb") in message
+    assert "/page.deb could not be downloaded: what came is no whole Debian package, and %s was deleted;" % (cache / "page.deb") in message
     assert "hsflowd_deb_url to the package of another platform" in message
-    assert sorted(path.name for path in cache.iterdir()) == ["package.deb", "secret.deb"]
-    assert found["Say what came instead of a package", "package"]["skipped"]
+    assert sorted(path.name for path in cache.iterdir()) == ["cut.deb", "package.deb", "secret.deb"]
+    assert found["Download the package", "package"]["status_code"] == 304
+
+
+def test_a_download_that_was_cut_short_is_tried_again(run):
+    found, cache, _said = run
+    tried = found["Download the package", "cut"]
+    assert not tried.get("failed") and tried["attempts"] == 2 and (cache / "cut.deb").read_bytes() == PACKAGE
 
 
 def test_where_no_host_waits_for_another_each_has_its_package(run):
     found, cache, _said = run
     for host in "free1", "free2":
         assert not found["Download the package", host].get("failed")
-        assert not found["Say what came instead of a package", host].get("failed")
         assert ("Bring package, configuration and service into effect", host) in found
     assert [path.name for path in (cache.parent / "free").rglob("*.deb")] == ["package.deb"]
 

@@ -150,7 +150,7 @@ def test_the_playbook_says_what_it_refuses_and_makes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(("page", "words"), [
-    ("<html>login</html>", "{url} gave no Debian package, and what came was deleted. Leave out what is not published by sflow_bundle_platforms"),
+    ("<html>login</html>", "{url}: what came is no whole Debian package, and was deleted; leave out what is not published by sflow_bundle_platforms"),
     (None, "{url}: "),
 ])
 def test_what_is_no_package_does_not_stay_in_a_bundle(tmp_path, page, words):
