@@ -23,6 +23,9 @@ from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_apply import
 from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_host import AUTO, PENDING, STATE, parse_auto
 
 
+ANOTHER = 79  # exit status where the record is that of another run
+
+
 class ActionModule(ActionBase):
     TRANSFERS_FILES = False
 
@@ -66,8 +69,12 @@ class ActionModule(ActionBase):
                 return {**self.by_the_module(arguments, task_vars), "unproved": why}
             if why:
                 return {**result, "unproved": why}
-        done = self._low_level_execute_command(f"rm -f -- {shlex.quote(PENDING)} && {{ rmdir -- {shlex.quote(STATE)} 2>/dev/null || true; }}")
-        if done["rc"] != 0:
+        pending, change = shlex.quote(PENDING), shlex.quote(str(arguments.get("record") or ""))
+        other = f"[ -e {pending} ] && ! grep -qF -- {change} {pending} && exit {ANOTHER}"
+        done = self._low_level_execute_command(f"{other}; rm -f -- {pending} && {{ rmdir -- {shlex.quote(STATE)} 2>/dev/null || true; }}")
+        if done["rc"] == ANOTHER:
+            result["warnings"] = ["another run has changed this host since; the proof of that run decides"]
+        elif done["rc"] != 0:
             said = " ".join(f"{done['stderr']} {done['stdout']}".split())
             result.update(failed=True, msg=f"{PENDING} could not be removed: {said}")
         return result

@@ -25,6 +25,7 @@ from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_grammar impo
     SPEED_KEYS,
     SWITCH_OBJECTS,
 )
+from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_host import enabled_as, moved
 from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_regex import Unusable, posix
 
 RELEASE_URL = "https://github.com/sflow/host-sflow/releases/download"
@@ -591,12 +592,22 @@ def _collectors(plan: "_Plan") -> List[Dict[str, Any]]:
                 plan.problems.append("%s has no ip" % where)
             continue
         port = int(words.get("udpport", 6343))
-        key = (words["ip"], port, words.get("namespace"))
+        key = (_one_spelling(words["ip"]), port, words.get("namespace"))
         if key in seen:
             plan.problems.append("%s is the same as %s: every datagram would be sent twice" % (where, seen[key]))
         seen[key] = where
+        known = {interface.get("name") for interface in (plan.host or {}).get("interfaces") or []}
+        if "dev" in words and known and words["dev"] not in known:
+            plan.warnings.append("%s.dev: there is no interface %s on this host" % (where, words["dev"]))
         expected.append({"ip": words["ip"], "udpport": port})
     return expected
+
+
+def _one_spelling(address: str) -> str:
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return address.lower()
 
 
 def _dns_sd(plan: "_Plan") -> None:
@@ -1236,12 +1247,14 @@ def due(host: Mapping[Any, Any], plan: Mapping[str, Any], digest: str, drop_ins:
     for name in sorted(set(present) | set(drop_ins)):
         if present.get(name) != drop_ins.get(name):
             reasons.append("the drop-in %s %s" % (name, "differs" if name in drop_ins else "is not wanted"))
-    if (unit.get("unit_file_state") == "enabled") != bool(enabled):
+    if not enabled_as(unit.get("unit_file_state"), enabled):
         reasons.append("the service is %s" % (unit.get("unit_file_state") or "not there"))
     if unit.get("active_state") != "active":
         reasons.append("the service is %s" % (unit.get("active_state") or "not there"))
     elif unit.get("stale"):
         reasons.append("the running daemon is older than %s" % ", ".join(unit["stale"]))
+    elif moved(plan["collectors"], host.get("collector_names") or {}, auto):
+        reasons.append("the daemon sends to %s, where %s was" % moved(plan["collectors"], host.get("collector_names") or {}, auto))
     elif _unloaded(host, plan):
         reasons.append("the daemon runs without %s" % ", ".join("mod_" + name for name in _unloaded(host, plan)))
     elif plan["collectors"] and not auto.get("complete") and (unit.get("running_seconds") or 0) > 15:

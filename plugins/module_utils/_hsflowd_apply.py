@@ -224,6 +224,7 @@ class Transaction:
         self.clock = clock
         self.sleep = sleep
         self.before: Any = None
+        self.record = base64.b16encode(os.urandom(8)).decode("ascii")  # tells the record of this change from that of another run
         self.interrupted = False  # whether a run before this one has left a record
         self.touched: Set[Any] = set()
         self.changes: List[Any] = []
@@ -271,7 +272,7 @@ class Transaction:
         if self.drop_ins_due:
             self.changes.append("drop-ins")
         service = host.unit()
-        self.enable_due = (service["unit_file_state"] == "enabled") != p["enabled"]
+        self.enable_due = not host.enabled_as(service["unit_file_state"], p["enabled"])
         if self.enable_due:
             self.changes.append("enabled")
         auto = host.parse_auto((host.read(host.AUTO) or b"").decode("utf-8", "replace"))
@@ -281,6 +282,7 @@ class Transaction:
             and auto["complete"]
             and not service["stale"]
             and set(p["modules"]) <= set(loaded)
+            and not host.moved(p["collectors"], host.collector_names(p["config"]), auto)
         )
         self.restart_due = (
             bool(self.changes) and self.changes != ["enabled"] or not settled or os.path.exists(host.PENDING)
@@ -300,6 +302,7 @@ class Transaction:
                 self.before = snapshot()
             else:
                 self.touched = {"package", "files", "enabled", "service"}
+            self.before["change"] = self.record
             write(host.PENDING, json.dumps(self.before).encode("utf-8"), 0o600)
         except OSError as error:
             raise Failed(
@@ -670,9 +673,7 @@ class Transaction:
 
     def go_back(self, new_host: Any) -> Any:
         """Undoes a change that came into effect here, but whose telemetry did not arrive."""
-        self.before = host.recorded()
-        if self.before is None:
-            raise Failed("there is no record of the state before, so nothing was changed")
+        self.before = own_record(self.p.get("record"))
         fate = self.fate()
         if self.before["version"] is None and new_host == "stop":
             self.systemctl("stop", host.UNIT)
@@ -697,6 +698,16 @@ class Transaction:
         words = self.journal(os.stat(host.PENDING).st_mtime)
         said = " and had said: %s" % " ".join(words.split()) if words else ""
         return "; the daemon that could not be proved had ended (%s, %s)%s" % (service["active_state"], service["result"], said)
+
+
+def own_record(change: Optional[str]) -> Dict[str, Any]:
+    """The record of the state before, of this change where one is named. Raises Failed where there is none, or that of another run."""
+    found = host.recorded()
+    if found is None:
+        raise Failed("there is no record of the state before, so nothing was changed")
+    if change and found.get("change") != change:
+        raise Failed("another run has changed this host since, so nothing was changed; the proof of that run decides")
+    return found
 
 
 def _sweep() -> None:

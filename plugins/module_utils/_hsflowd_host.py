@@ -257,6 +257,11 @@ def unit() -> Any:
     }
 
 
+def enabled_as(state: Optional[str], wanted: bool) -> bool:
+    """Whether the service is enabled or not as wanted. A unit that has nothing to install is as it is (systemctl(1), is-enabled)."""
+    return state in ("static", "indirect", "generated", "alias") or (state == "enabled") == bool(wanted)
+
+
 def stale(pid: int, seconds: Optional[float], reload_needed: bool) -> List[str]:
     """What is newer than the running daemon: a run that was killed before the restart, or a change made by hand."""
     found: List[Any] = ["the unit"] if reload_needed else []
@@ -561,6 +566,7 @@ def observe() -> Any:
         "drop_ins": drop_ins,
         "unit": service,
         "auto": auto,
+        "collector_names": collector_names((config or b"").decode("utf-8", "replace")),
         "modules": modules(present, service["main_pid"]),
         # Only those that some module may need: the whole cache would make every later task of the play slower.
         "libraries": sorted(
@@ -573,6 +579,33 @@ def observe() -> Any:
         "pending_version": (record["version"] or "") if record else None,
         "leftovers": leftovers(),
     }
+
+
+def collector_names(config: str) -> Dict[str, List[str]]:
+    """The collectors that a configuration has by name, each with what the name means on this host; nothing where that is not known.
+
+    The daemon asks once, at its start, and never again (hsflowd: hsflowconfig.c).
+    """
+    found: Dict[str, List[str]] = {}
+    for block in re.findall(r"\bcollector[\s=]*\{([^}]*)\}", re.sub(r"#.*", "", config), re.I):
+        for name in re.findall(r"(?:^|[\s=;{])ip[\s=;]+([^\s=;]+)", block, re.I):
+            if not re.match(r"[0-9.]+$|.*:", name):
+                _status, out = run("timeout", "3", "getent", "ahosts", "--", name)
+                found[name] = sorted({line.split()[0] for line in out.splitlines() if line.strip()})
+    return found
+
+
+def moved(collectors: Any, names: Any, auto: Any) -> Optional[Tuple[str, str]]:
+    """(the addresses that the daemon sends to, a name) where a collector is given by name and none of them is what that means by now.
+
+    names: what collector_names() found; auto: what parse_auto() found.
+    """
+    for collector in collectors:
+        meant = names.get(collector["ip"])
+        there = [one["ip"] for one in auto.get("collectors") or [] if int(one["udpport"]) == int(collector["udpport"])]
+        if meant and there and auto.get("complete") and not any(same_address(one, other) for one in there for other in meant):
+            return ", ".join(there), collector["ip"]
+    return None
 
 
 def candidates() -> List[str]:

@@ -147,6 +147,9 @@ options:
       - With O(state=proved), what the daemon must say is in effect before the change stands, as O(state=present) returned it. Where it
         does not, the state before comes back, or with O(rollback=false) the change stays and it is said.
     type: dict
+  record:
+    description: The record that O(state=proved) and O(state=previous) are about, as O(state=present) returned it; one of another run is left to that.
+    type: str
   new_host:
     description: What O(state=previous) does on a host that had no hsflowd before, remove it again or leave it there, stopped.
     type: str
@@ -225,6 +228,11 @@ awaited:
   description: What O(state=proved) is to look for, for its option O(awaited), as the daemon was not waited for.
   returned: success, after a restart with O(keep_record=true) and without O(settle), where it is known beforehand
   type: dict
+record:
+  description: Which record of the state before this change has, for the option O(record).
+  returned: success, after a change with O(state=present)
+  type: str
+  sample: 0123456789ABCDEF
 unproved:
   description: What is not in effect, as a sentence.
   returned: with O(state=proved), where that is not what was awaited
@@ -292,6 +300,7 @@ SPEC = dict(
     rollback=dict(type="bool", default=True),
     backup=dict(type="bool", default=True),
     keep_record=dict(type="bool", default=False),
+    record=dict(type="str"),
     settle=dict(type="bool", default=False),
     awaited=dict(type="dict"),
     new_host=dict(type="str", choices=["remove", "stop"], default="remove"),
@@ -384,8 +393,7 @@ def work(module: Any, transaction: engine.Transaction) -> None:
         before = package["version"] if package["installed"] else None
         module.exit_json(changed=bool(changes), changes=changes, diff=diff, version_before=before)
     if p["state"] == "previous":
-        if host.recorded() is None:
-            raise engine.Failed("there is no record of the state before, so nothing was changed")
+        engine.own_record(p["record"])
         left = "" if module.check_mode else transaction.go_back(p["new_host"])
         module.exit_json(changed=True, changes=["previous"], left=left, observed=host.observe())
     changed = transaction.look()
@@ -423,6 +431,7 @@ def work(module: Any, transaction: engine.Transaction) -> None:
         auto=auto,
         notes=transaction.note,
         observed=observed,
+        record=transaction.record,
         **later,
     )
 

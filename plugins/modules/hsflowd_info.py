@@ -118,6 +118,11 @@ unit:
     main_pid: 311
     running_seconds: 86400.5
     stale: []
+collector_names:
+  description: The collectors that C(/etc/hsflowd.conf) has by name, each with its addresses as the host finds them now. The daemon asks at its start only.
+  returned: always
+  type: dict
+  sample: {collector.example.net: [192.0.2.10]}
 auto:
   description:
     - What C(/etc/hsflowd.auto) says, which the daemon writes about four seconds after its start.

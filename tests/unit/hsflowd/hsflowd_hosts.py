@@ -33,6 +33,7 @@ def host(platform="debian12", interfaces=None, **more):
         "drop_ins": {},
         "unit": {"active_state": "inactive", "unit_file_state": None, "stale": []},
         "auto": {"exists": False, "complete": False, "agent_ip": None, "collectors": []},
+        "collector_names": {},
         "modules": {"available": [], "broken": {}, "mapped": []},
         "libraries": ["libpcap.so.0.8"],
         "interfaces": interfaces,

@@ -89,7 +89,7 @@ def test_a_change_stands_when_the_daemon_says_what_is_awaited(call, commands):
     commands.said = SAID.format("192.0.2.1")
     result, sent = call({"state": "proved", "awaited": AWAITED})
     assert sent is None and not result["changed"] and "unproved" not in result
-    assert [c.split()[0] for c in commands.all] == ["n=0;", "rm"]
+    assert commands.all[0].startswith("n=0;") and " rm -f " in commands.all[1] and len(commands.all) == 2
     assert result["observed"]["auto"]["collectors"] == [{"ip": "192.0.2.1", "udpport": 6343}]
 
 
@@ -172,6 +172,16 @@ def test_what_it_says_since_is_taken_at_once_and_the_record_goes(call, place):
     os.utime(place.auto, (3000, 3000))
     result, _sent = call({"state": "proved", "awaited": {**AWAITED, "seconds": 20}})
     assert "unproved" not in result and place.seconds[0] < 10 and not place.state.exists()
+
+
+def test_a_record_of_another_run_is_left_to_it(call, place):
+    place.pending.write_text('{"version": null, "change": "0123456789ABCDEF"}')
+    result, sent = call({"state": "proved", "record": "00000000000000AA"})
+    assert sent is None and "failed" not in result and "unproved" not in result and place.pending.exists()
+    assert result["warnings"] == ["another run has changed this host since; the proof of that run decides"]
+    for _again in range(2):  # gone is gone
+        result, _sent = call({"state": "proved", "record": "0123456789ABCDEF"})
+        assert "warnings" not in result and "failed" not in result and not place.state.exists()
 
 
 def test_what_else_lies_beside_the_record_stays(call, place):

@@ -60,6 +60,8 @@ def test_where_namespaces_are_not_allowed_the_daemon_runs_for_a_second():
 
     assert engine.validate("/x", refuses) == "cannot open /var/run/netns/x"
 
+repacking_whole = engine.repacking.whole
+
 
 class Machine:
     """dpkg, systemd and hsflowd, as far as the transaction sees them."""
@@ -540,6 +542,73 @@ def test_a_dpkg_that_stays_locked_says_what_is_left(machine, state):
         with pytest.raises(engine.Failed, match=held + "the package is still there, and the service is stopped and disabled"):
             engine.remove(parameters(machine, lock_timeout_seconds=0), False, busy)
     assert tree(machine.root) == before
+
+
+def test_a_hold_of_the_package_outlives_a_change_and_its_way_back(machine, monkeypatch):
+    work(machine, parameters(machine))
+    seen = host.package
+    monkeypatch.setattr(host, "package", lambda: (dict(seen()[0], status="hold ok installed"), "amd64"))
+    machine.log = []
+    work(machine, parameters(machine, "2"))
+    held = [n for n, line in enumerate(machine.log) if line == "apt-mark hold hsflowd"]
+    assert len(held) == 1 and "--install" in machine.log[held[0] - 1]
+    machine.refuse, machine.log = "bad", []
+    with pytest.raises(engine.Failed, match=BACK):
+        work(machine, parameters(machine, "1", config="bad"))
+    assert machine.log.count("apt-mark hold hsflowd") == 2
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_half_a_package_is_repaired_before_apt_is_asked_for_libraries(machine, monkeypatch, half):
+    if half:
+        seen = host.package
+        monkeypatch.setattr(host, "package", lambda: (dict(seen()[0], status=seen()[0]["status"] or "install reinstreq half-installed"), "amd64"))
+    work(machine, parameters(machine, libraries=["libx1"]))
+    order = [line.split()[0] for line in machine.log if line.startswith(("apt-get", "dpkg --force-conf"))]
+    assert order == (["dpkg", "apt-get"] if half else ["apt-get", "dpkg"])
+
+
+def test_a_package_that_was_cut_short_is_not_given_to_dpkg(machine, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine.repacking, "whole", repacking_whole)
+    with pytest.raises(engine.Failed, match="is not a whole Debian package, as after a download that was cut short; nothing was changed"):
+        work(machine, parameters(machine))
+    assert machine.package is None and not [line for line in machine.log if line.startswith("dpkg --")]
+
+
+def test_the_proof_of_another_run_decides_about_its_change(module, machine):
+    module(**arguments(machine))
+    first = module(**arguments(machine, config=GOOD + "# A\n", keep_record=True))
+    second = module(**arguments(machine, config=GOOD + "# B\n", keep_record=True))
+    assert len({first["record"], second["record"]}) == 2
+    refused = module(**arguments(machine, state="previous", record=first["record"]))
+    assert refused["failed"] and refused["msg"] == "another run has changed this host since, so nothing was changed; the proof of that run decides"
+    assert host.read(host.CONFIG) == (GOOD + "# B\n").encode()
+    assert "failed" not in module(**arguments(machine, state="previous", record=second["record"]))
+    assert host.read(host.CONFIG) == GOOD.encode()  # what was proved last
+
+
+def test_a_file_that_cannot_be_changed_is_a_sentence(module, machine, monkeypatch):
+    module(**arguments(machine))
+    unlink = os.unlink
+
+    def immutable(path):
+        if path.endswith("netviz-log.conf"):
+            raise PermissionError(1, "Operation not permitted", path)
+        unlink(path)
+
+    monkeypatch.setattr(engine.os, "unlink", immutable)
+    said = module(**arguments(machine, state="absent"))
+    assert said["failed"] and said["msg"].endswith("netviz-log.conf: Operation not permitted")
+
+
+def test_the_configuration_before_an_interrupted_run_is_kept_and_not_that_of_the_run(machine):
+    work(machine, parameters(machine))
+    machine.interrupt = "systemctl --no-ask-password start"
+    with pytest.raises(KeyboardInterrupt):
+        work(machine, parameters(machine, config=GOOD + "# never proved\n"))
+    machine.interrupt = ""
+    work(machine, parameters(machine, config=GOOD + "# 3\n"))
+    assert host.read(engine.PREVIOUS) == GOOD.encode()
 
 
 def test_a_package_that_is_another_version_is_taken_back(machine):

@@ -167,6 +167,7 @@ def done(plan, text, **more):
         ),
         ({"auto": {"complete": False}}, "has not settled"),
         ({"modules": {"mapped": ["tcp"]}}, "runs without mod_pcap"),
+        ({"unit": {"active_state": "active", "unit_file_state": "static", "stale": [], "running_seconds": 100.0}}, None),
     ],
 )
 def test_due(variables, more, reason):

@@ -412,6 +412,59 @@ def test_a_module_without_its_library_is_broken(tmp_path, monkeypatch):
     assert host.modules({"libc.so.6", "libpcap.so.0.8"}, None)["broken"] == {}
 
 
+def test_collectors_by_name_are_looked_up_on_the_host(monkeypatch):
+    asked = []
+
+    def run(*command):
+        asked.append(command[-1])
+        return (0, "192.0.2.9 STREAM x\n192.0.2.9 DGRAM\n2001:db8::9 STREAM\n") if command[-1] == "one.example.net" else (2, "")
+
+    monkeypatch.setattr(host, "run", run)
+    text = """sflow {
+      agentIP = 192.0.2.1  # collector { ip=no.example.net }
+      collector { ip = one.example.net udpport = 6343 }
+      collector {
+        udpport=6344
+        ip=two.example.net }
+      collector { ip=192.0.2.3 } collector { ip=2001:db8::3 }
+    }"""
+    assert host.collector_names(text) == {"one.example.net": ["192.0.2.9", "2001:db8::9"], "two.example.net": []}
+    assert asked == ["one.example.net", "two.example.net"] and host.collector_names("") == {}
+
+
+@pytest.mark.parametrize("auto, found", [
+    ({"collectors": [{"ip": "192.0.2.8", "udpport": 6343}]}, ("192.0.2.8", "one.example.net")),
+    ({"collectors": [{"ip": "192.0.2.9", "udpport": 6343}]}, None),
+    ({"collectors": [{"ip": "2001:DB8:0::9", "udpport": 6343}]}, None),
+    ({"collectors": [{"ip": "192.0.2.8", "udpport": 6343}], "complete": False}, None),
+    ({"collectors": []}, None),
+    ({"collectors": [{"ip": "192.0.2.8", "udpport": 6344}]}, None),  # that of another one
+])
+def test_a_collector_whose_name_means_another_address_by_now(auto, found):
+    given = [{"ip": "192.0.2.1", "udpport": 6344}, {"ip": "one.example.net", "udpport": 6343}]
+    names = {"one.example.net": ["192.0.2.9", "2001:db8::9"]}
+    auto = dict({"complete": True}, **auto)
+    assert host.moved(given, names, auto) == found
+    assert host.moved(given, {"one.example.net": []}, auto) is None and host.moved(given, {}, auto) is None
+
+
+def test_an_editors_file_is_no_candidate(tmp_path, monkeypatch):
+    ours = [".hsflowd.conf.candidate", ".hsflowd.conf.ab_3xyz9", "..hsflowd.conf.candidate.q1w2e3r4"]
+    for name in [*ours, ".hsflowd.conf.swp", ".hsflowd.conf.swo", ".#hsflowd.conf.1", "hsflowd.conf.candidate"]:
+        (tmp_path / name).write_text("")
+    everywhere = host.glob.glob
+    monkeypatch.setattr(host.glob, "glob", lambda pattern: everywhere(pattern.replace("/etc", str(tmp_path))))
+    assert sorted(os.path.basename(path) for path in host.candidates()) == sorted(ours)
+
+
+@pytest.mark.parametrize("state, fine", [
+    ("enabled", (True, False)), ("disabled", (False, True)), (None, (False, True)), ("enabled-runtime", (False, True)), ("static", (True, True)),
+    ("alias", (True, True)),
+])
+def test_a_unit_that_has_nothing_to_install_is_as_it_is(state, fine):
+    assert (host.enabled_as(state, True), host.enabled_as(state, False)) == fine
+
+
 def test_a_file_that_was_replaced_or_edited_makes_the_daemon_stale(tmp_path, monkeypatch):
     config = tmp_path / "hsflowd.conf"
     config.write_text("sflow {}")
