@@ -52,7 +52,7 @@ class ActionModule(ActionBase):
         for name, text in files.items():
             try:
                 makedirs_safe(os.path.dirname(os.path.abspath(name)))
-                _files.replace(name, text.encode("utf-8"))
+                _files.replace(name, text.encode("utf-8", "replace"))  # what a host said may be no UTF-8
             except OSError as error:
                 raise AnsibleActionFail(f"The report {name} cannot be written: {error.strerror}.") from error
             display.display(f"Report: {name}")

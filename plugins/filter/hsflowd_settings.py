@@ -125,11 +125,13 @@ def hsflowd_due(
 
 
 def _group_collectors(hostvars: Hostvars, groups: Mapping[str, list[str]]) -> list[tuple[str, str, dict[str, Any]]]:
-    """(host, variable of its address, collector) by the groups sflow_collector and sflow_rt."""
+    """(host, variable of its address, collector) by the groups sflow_collector and sflow_rt, without those that are to go."""
     found = []
     for group, prefix in (("sflow_collector", "collector"), ("sflow_rt", "sflow_rt")):
         for name in groups.get(group, []):
             values = hostvars[name]
+            if values.get(prefix + "_state") == "absent":
+                continue
             address = values.get(prefix + "_address") or values.get("ansible_host") or name
             shared = prefix == "collector" and name in groups.get("sflow_rt", [])
             port = values.get(prefix + "_udp_port") or (6344 if shared else 6343)

@@ -37,6 +37,7 @@ class NotFound(ApiError):
 class Row:
     """What a server knows about one agent (one sub-agent of it); ages and times in seconds, unknown is None.
 
+    ``flows_grow`` is whether packet samples came between two answers, where their age is not told.
     ``recent`` is (seconds, datagrams, lost) of the last minutes, None where the server counts over the agent's whole life only.
     ``data_sources`` are dicts: name, sampling_rate, polling (seconds), flow_age (of the sample that told the rate).
     """
@@ -51,6 +52,7 @@ class Row:
         "first_seen",
         "age",
         "flow_age",
+        "flows_grow",
         "counter_age",
         "uptime",
         "restarts",

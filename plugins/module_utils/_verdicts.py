@@ -291,7 +291,9 @@ def judge(expected: "Expected", observation: "Observation", settings: "Settings"
     if address is None:
         # A name alone is weaker than an address: who owns that is known by it.
         named = [agent for agent in sorted(observation.named(expected, fleet)) if not fleet.foreign(agent, expected.name)]
-        address = next((a for a in expected.other_addresses if a in observation.rows), None)
+        # So is an address that other hosts have too, such as that of a gateway which forwards ports to them.
+        own = (a for a in expected.other_addresses if set(fleet.owners_of.get(a, [])) <= {expected.name})
+        address = next((a for a in own if a in observation.rows), None)
         address = address or (named[0] if len(named) == 1 else None)
     row = observation.rows.get(address) if address else None
 
@@ -501,7 +503,7 @@ def _no_flows(expected: "Expected", row: Any, settings: "Settings", limit: float
             reason = f"{'Packet samples' if arrive else 'Counters'} arrive, {what}: mod_{module} finds no {libraries}."
             return Verdict(expected, "no_flows", reason, f"ldd /etc/hsflowd/modules/mod_{module}.so", True, row)
     recent = limit if running is None else min(limit, running)
-    if row.flow_samples and (row.flow_age is None or row.flow_age <= recent):
+    if row.flow_samples and (row.flows_grow is not False if row.flow_age is None else row.flow_age <= recent):
         return None
     if expected.no_tap and (expected.samples or "flows" in settings.require):
         reason = f"Counters arrive, packet samples cannot: {expected.no_tap}."
@@ -601,12 +603,14 @@ def prove(clients: List[Any], expected: List["Expected"], settings: "Settings", 
     """
     start = clock.now() - waited
     pause, attempts = 0.5, 0
+    samples: Dict[Any, Any] = {}
     while True:
         attempts += 1
         limit = max(min(request_timeout, timeout - (clock.now() - start)), 1.0)
         rows: List[Any] = []
         servers: List[Dict[str, Any]] = []
         errors: List[str] = []
+        asked = clock.now() - start  # the ages in an answer are from then at the earliest, however long another server takes
         for found, server, error in _ask(clients, limit):
             if error:
                 errors.append(error)
@@ -616,7 +620,8 @@ def prove(clients: List[Any], expected: List["Expected"], settings: "Settings", 
         elapsed = clock.now() - start
         observation = Observation(rows)
         if servers:
-            verdicts = judge_all(expected, observation, settings, elapsed, others)
+            _compare_samples(rows, samples, timeout)
+            verdicts = judge_all(expected, observation, settings, asked, others)
             if errors:
                 # A host that the silent server might know is not judged by the others' ignorance.
                 verdicts = [
@@ -637,6 +642,16 @@ def prove(clients: List[Any], expected: List["Expected"], settings: "Settings", 
         "attempts": attempts,
         "waited_seconds": round(elapsed, 1),
     }
+
+
+def _compare_samples(rows: Iterable[Any], samples: Dict[Any, Any], timeout: float) -> None:
+    """sFlow-RT does not tell how old the last packet sample is: it is recent where their number has changed since the first answer.
+
+    Who does not wait cannot know, and takes any.
+    """
+    for row in rows:
+        if row.flow_age is None and timeout > 0:
+            row.flows_grow = row.flow_samples != samples.setdefault((row.server, row.agent, row.sub_agent), row.flow_samples)
 
 
 def _ask(clients: List[Any], limit: float) -> List[Tuple[Any, Any, Optional[str]]]:

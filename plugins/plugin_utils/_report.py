@@ -138,7 +138,7 @@ def as_json(account: Record, when: str) -> str:
     report = {
         "report": 1,
         "time": when,
-        "proved": not account["failing"],
+        "proved": not account["failing"] and any(row["verdict"] == REPORTING for row in account["rows"]),
         "failing": account["failing"],
         "verdicts": account["counts"],
         "outcomes": account["outcomes"],

@@ -54,9 +54,10 @@ RULES: dict[str, Rule] = {
     "sflow_proof_max_loss_percent": (lambda value: _is_number(value, 0, 100), "a number from 0 to 100"),
     "sflow_proof_require": (_are_kinds, "a list of counters and flows"),
     "sflow_proof_token": (_is_token, "letters, digits and signs without a space, or nothing"),
+    "sflow_proof_host": (lambda value: isinstance(value, str) and bool(value.strip()), "the name of a host of the inventory, or localhost"),
     "sflow_proof_url": (lambda value: not value or _are_urls(value), "http://HOST:PORT or https://HOST:PORT without a password, or a list of these"),
 }
 
-NAMES = (*RULES, "sflow_proof_host", "sflow_report_path")
+NAMES = (*RULES, "sflow_report_path")
 PREFIXES = ("sflow_rollout_", "sflow_proof_", "sflow_report_")
 SECRETS = ("sflow_proof_token",)

@@ -135,7 +135,7 @@ def refused(rules: Mapping[str, Rule], variables: Mapping[str, Any], secrets: tu
     found = []
     for name, (is_right, accepted) in rules.items():
         value = variables.get(name)
-        if value is not None and not is_right(value):
+        if name in variables and not is_right(value):
             shown = "(not shown)" if name in secrets else re.sub(r'//[^\s"]*@', "//***@", json.dumps(value, default=str))
             found.append(f"{name} is {shown}; expected {accepted}")
     return found
