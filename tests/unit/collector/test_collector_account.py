@@ -9,7 +9,7 @@ import random
 import pytest
 import sflow_generator as gen
 from sflow_collector import account as accounts
-from sflow_collector import core, counters, prometheus, state, views
+from sflow_collector import core, counters, prometheus, sequence, state, views
 
 SOURCE = views.parse_address("192.0.2.1")
 OTHER = views.parse_address("192.0.2.99")
@@ -603,3 +603,53 @@ def test_who_a_host_says_it_is():
     assert account.points.said_size[:3].tolist() == [len(record), 0, len(record)]
     said = [account.points.said[16 * number:16 * number + 16].tolist() for number in range(4)]
     assert any(said[0]) and any(said[2]) and not any(said[1] + said[3])
+
+
+def drained(pieces):
+    """The value of a generator, and how many pieces it gave before."""
+    number = 0
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value, number
+        number += 1
+
+
+def replaced_by_pairs(account):
+    """views.given_up() as it is defined: every two sub-agents of an address are looked at."""
+    streams = account.streams
+
+    def replaces(new, old):
+        latest = max((row for _source, row in new.streams), key=lambda row: streams.last[row])
+        began = sequence.booted(streams, streams.life[latest]) + sequence.BOOT_TOLERANCE_MS
+        return (new is not old and new.address == old.address and not new.points.keys().isdisjoint(old.points)
+                and began > max(streams.last[row] for _source, row in old.streams))
+    return {old for old in account.by_number for new in account.by_number if replaces(new, old)}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_who_was_given_up_is_what_looking_at_all_pairs_finds(seed, monkeypatch):
+    monkeypatch.setattr(views, "LOOKED_AT", 3)
+    choice, bench = random.Random(seed), Bench()
+    for _unused in range(60):
+        samples = [gen.counter_sample([], source=(0, choice.randrange(6))) for _sample in range(choice.randrange(3))]
+        bench.send(choice.randrange(50), samples, agent="192.0.2.%d" % choice.randrange(3), sub_agent=choice.randrange(6),
+                   source=choice.choice([SOURCE, OTHER]), uptime=choice.randrange(60000), after=choice.choice([0, 100, 5000]))
+    left, pieces = drained(views.given_up(bench.core.account))
+    assert left == replaced_by_pairs(bench.core.account) and pieces > 3
+
+
+def test_many_sub_agents_of_one_address_do_not_hold_up_the_loop(monkeypatch):
+    """Anybody can forge them: what they cost grows with their number, not with its square, and comes in pieces."""
+    calls = []
+    monkeypatch.setattr(sequence, "booted", lambda streams, row, booted=sequence.booted: calls.append(row) or booted(streams, row))
+    bench = Bench()
+    for number in range(1500):
+        bench.send(1, [gen.counter_sample([], source=(2, 1))], sub_agent=number, uptime=10 ** 6, after=1)
+    del calls[:]
+    monkeypatch.setattr(views, "LOOKED_AT", 100)
+    for answer in (lambda: views.fleet(bench.core, (), "", 0, 1), lambda: prometheus.render(bench.core)):
+        del calls[:]
+        pieces = list(answer())
+        assert len(calls) <= 1500 and pieces[:40] == [b""] * 40

@@ -50,8 +50,9 @@ AGENT = (
 
 def render(core: Any) -> Iterator[bytes]:
     """The text in pieces."""
-    # With workers another request may put a new account in its place between two pieces.
-    now, account = core.clock(), core.account
+    account = core.account  # with workers another request may put a new one in its place between two pieces
+    left = yield from views.given_up(account)
+    now = core.clock()
     own = views.collector(core, now)
     lines: List[Any] = []
     _head(lines, "sflow_collector_info", "gauge", "Version and decoder of the collector.")
@@ -65,7 +66,7 @@ def render(core: Any) -> Iterator[bytes]:
     lines.extend('sflow_collector_errors_total{reason="%s"} %d' % item for item in sorted(
         (reason or "other", number) for reason, number in own["errors"].items()))
     yield _text(lines)
-    agents = sorted(views.current(account, account.by_number), key=lambda agent: (agent.first, agent.address, agent.sub_agent))[:MAX_AGENTS]
+    agents = sorted((agent for agent in account.by_number if agent not in left), key=lambda agent: (agent.first, agent.address, agent.sub_agent))[:MAX_AGENTS]
     rows: List[Any] = []
     for start in range(0, len(agents), views.PIECE):
         rows.extend(_row(account, agent, now) for agent in agents[start:start + views.PIECE])

@@ -12,11 +12,12 @@ import functools
 import json
 import os
 import socket
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Generator, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from . import VERSION, counters, packet, sequence, traffic, wire
 
 PIECE = 100  # rows in a piece of a long answer
+LOOKED_AT = 4000  # sub-agents and data sources that are looked at in one go
 REST = 0  # the group number of INTERNET
 
 
@@ -68,31 +69,59 @@ def select(account: Any, texts: Sequence[str] = (), search: str = "") -> List[An
     return sorted(agents, key=lambda agent: (agent.address, agent.sub_agent))
 
 
-def current(account: Any, agents: Sequence[Any]) -> List[Any]:
-    """Without the numbers that an agent has given up: hsflowd is sub-agent 100001 as long as no module of it samples packets and
-    100000 with one, so a new configuration can leave a sub-agent behind that is silent for good."""
-    by_address: Dict[bytes, List[Any]] = {}
+def given_up(account: Any) -> "Generator[bytes, None, Set[Any]]":
+    """The sub-agents that their agent has given up, as the value of a generator that gives an empty piece now and then.
+
+    hsflowd is sub-agent 100001 as long as no module of it samples packets and 100000 with one, so a new configuration can
+    leave a sub-agent behind that is silent for good. It is given up when another one of its address speaks for one of its
+    data sources, and began its life after the last word of it. Anybody can forge tens of thousands of sub-agents of one
+    address, so they are not compared in pairs: per data source the two latest beginnings are enough for all of them.
+    """
+    streams, by_address, looked_at = account.streams, {}, 0
     for agent in account.by_number:
         by_address.setdefault(agent.address, []).append(agent)
-    left = {old for members in by_address.values() if len(members) > 1
-            for old in members for new in members if _replaces(account.streams, new, old)}
-    return [agent for agent in agents if agent not in left] if left else list(agents)
+    several = [members for members in by_address.values() if len(members) > 1]
+    yield b""
+    left: Set[Any] = set()
+    for members in several:
+        latest: Dict[int, Tuple[int, Any, int]] = {}  # data source -> (latest beginning, whose, the latest one of the others)
+        for agent in members:
+            began = _began(streams, agent)
+            for source in agent.points:
+                first, whose, second = latest.get(source, (0, None, 0))
+                if began > first:
+                    latest[source] = began, agent, first
+                elif began > second:
+                    latest[source] = first, whose, began
+            looked_at += 1 + len(agent.points)
+            if looked_at >= LOOKED_AT:
+                looked_at = 0
+                yield b""
+        for agent in members:
+            said = max(streams.last[row] for _source, row in agent.streams)
+            for source in agent.points:
+                first, whose, second = latest.get(source, (0, None, 0))  # a data source may be new since
+                if (second if whose is agent else first) > said:
+                    left.add(agent)
+                    break
+            looked_at += 1 + len(agent.points)
+            if looked_at >= LOOKED_AT:
+                looked_at = 0
+                yield b""
+    return left
 
 
-def _replaces(streams: Any, new: Any, old: Any) -> bool:
-    """Whether a sub-agent speaks for data sources of another one, and began its life after the last word of that one."""
-    if new is old or new.points.keys().isdisjoint(old.points):
-        return False
-    latest = max((row for _source, row in new.streams), key=lambda row: streams.last[row])
-    began = sequence.booted(streams, streams.life[latest]) + sequence.BOOT_TOLERANCE_MS
-    return bool(began > max(streams.last[row] for _source, row in old.streams))
+def _began(streams: Any, agent: Any) -> int:
+    """When an agent began its life, in milliseconds and as late as it may be."""
+    latest = max((row for _source, row in agent.streams), key=lambda row: streams.last[row])
+    return sequence.booted(streams, streams.life[latest]) + sequence.BOOT_TOLERANCE_MS
 
 
 def fleet(core: Any, texts: Tuple[Any, ...], search: str, offset: int, limit: int) -> Iterator[bytes]:
     """/fleet/json in pieces."""
-    # With workers another request may put a new account in its place between two pieces.
-    now, account = core.clock(), core.account
-    agents = current(account, select(account, texts, search))
+    account = core.account  # with workers another request may put a new one in its place between two pieces
+    left = yield from given_up(account)
+    now, agents = core.clock(), [agent for agent in select(account, texts, search) if agent not in left]
     row, last = FleetRows(account, now).row, min(offset + limit, len(agents))
     yield b'{"collector":%s,"total":%d,"offset":%d,"limit":%d,"agents":[' % (
         dumps(collector(core, now)), len(agents), offset, limit)
