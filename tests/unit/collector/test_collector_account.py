@@ -5,6 +5,7 @@
 
 import json
 import random
+import struct
 
 import pytest
 import sflow_generator as gen
@@ -190,14 +191,14 @@ def test_sample_numbers(kind, order, lost, duplicate, late, tmp_path):
 def test_sub_agents_are_one_row_of_agents_json():
     bench = Bench()
     for sequence in (1, 2, 4):
-        bench.send(sequence, [KINDS["Flow"](sequence), KINDS["Counter"](sequence)])
+        bench.send(sequence, [KINDS["Flow"](sequence), KINDS["Counter"](sequence)], uptime=10 ** 6 + sequence)
     for sequence in (1, 3):
-        bench.send(sequence, [KINDS["Flow"](sequence)], sub_agent=7, source=OTHER)
+        bench.send(sequence, [KINDS["Flow"](sequence)], sub_agent=7, source=OTHER, uptime=10 ** 6 + sequence)
     rows = json.loads(b"".join(views.agents(bench.core, ())).decode("ascii"))
     row = rows.pop("192.0.2.1")
     assert not rows and row["sFlowDatagramSource"] == ["192.0.2.1", "192.0.2.99"]
     assert (row["sFlowDatagramsReceived"], row["sFlowDatagramsLost"]) == (5, 2)
-    assert (row["sFlowFlowSamples"], row["sFlowFlowLostSamples"], row["sFlowFlowDatasources"]) == (5, 2, 2)
+    assert (row["sFlowFlowSamples"], row["sFlowFlowLostSamples"], row["sFlowFlowDatasources"]) == (5, 2, 1)
     assert (row["sFlowCounterSamples"], row["sFlowCounterLostSamples"], row["sFlowCounterDatasources"]) == (3, 1, 1)
 
 
@@ -356,14 +357,18 @@ def test_recent_figures_forget_old_loss():
     assert bench.row()["recent"] == {"seconds": 305.0, "datagrams": 1, "lost": 0}
 
 
+def metric(bench, agent="192.0.2.1"):
+    return json.loads(b"".join(views.metric(bench.core, agent)).decode("ascii"))
+
+
 def test_metrics_are_rates():
     bench = Bench()
     for number in range(3):
         bench.send(number + 1, [gen.counter_sample(
             [gen.interface_counters(2, octets=(number * 20000, number * 40000))], number, (0, 2))], after=20000)
-    assert views.metric(bench.core, "192.0.2.1")["2.ifinoctets"] == 1000.0
-    assert views.metric(bench.core, "192.0.2.1")["2.ifoutoctets"] == 2000.0
-    assert views.metric(bench.core, "192.0.2.1")["2.ifoperstatus"] == "up"
+    assert metric(bench)["2.ifinoctets"] == 1000.0
+    assert metric(bench)["2.ifoutoctets"] == 2000.0
+    assert metric(bench)["2.ifoperstatus"] == "up"
 
 
 def test_agents_are_bounded_and_known_ones_stay():
@@ -624,7 +629,10 @@ def replaced_by_pairs(account):
         latest = max((row for _source, row in new.streams), key=lambda row: streams.last[row])
         began = sequence.booted(streams, streams.life[latest]) + sequence.BOOT_TOLERANCE_MS
         return (new is not old and new.address == old.address and not new.points.keys().isdisjoint(old.points)
-                and began > max(streams.last[row] for _source, row in old.streams))
+                and began > said(old) < max(said(each) for each in account.by_number if each.address == old.address))
+
+    def said(agent):
+        return max(streams.last[row] for _source, row in agent.streams)
     return {old for old in account.by_number for new in account.by_number if replaces(new, old)}
 
 
@@ -653,3 +661,63 @@ def test_many_sub_agents_of_one_address_do_not_hold_up_the_loop(monkeypatch):
         del calls[:]
         pieces = list(answer())
         assert len(calls) <= 1500 and pieces[:40] == [b""] * 40
+
+
+def load(value):
+    return gen.counter_sample([gen.tagged(2003, struct.pack(">3f", value, value, value) + gen.words(*[0] * 14))], source=(2, 1))
+
+
+def loads(bench):
+    dumped = json.loads(b"".join(views.dump(bench.core, ["ALL"], ["load_one"])).decode("ascii"))
+    rows = json.loads(b"".join(views.metric_rows(bench.core, ["ALL"], ["max:load_one", "sum:load_one"])).decode("ascii"))
+    row = json.loads(b"".join(views.agents(bench.core, ())).decode("ascii"))["192.0.2.1"]
+    return ([metric(bench)["2.1.load_one"]] + [each["metricValue"] for each in dumped + rows], [each["metricN"] for each in rows],
+            row["sFlowCounterDatasources"])
+
+
+def test_values_of_a_sub_agent_that_was_given_up_are_in_no_answer():
+    """hsflowd that was given a tap and so another number: what it said as the old one is not what it says."""
+    bench = Bench()
+    for number in range(1, 4):
+        bench.send(number, [load(99.0)], sub_agent=100001, after=20000)
+    bench.send(1, [load(1.0)], sub_agent=100000, after=600000, uptime=10)
+    assert loads(bench) == ([1.0] * 4, [1, 1], 1)
+    seen = json.loads(b"".join(views.metrics(bench.core)).decode("ascii"))
+    assert seen["load_one"] == 0
+
+
+@pytest.mark.parametrize("newest", [100000, 100001])
+def test_a_data_source_of_two_sub_agents_has_one_value(newest):
+    bench = Bench()
+    for sub_agent in 100000, 100001, newest:
+        bench.send(1 + (bench.now > T0 + 30000), [load(1.0 if bench.now > T0 + 30000 else 99.0)], sub_agent=sub_agent, after=20000,
+                   uptime=10 ** 7 + bench.now - T0)
+    assert loads(bench) == ([1.0] * 4, [1, 1], 1)
+
+
+def test_all_agents_are_no_agent():
+    bench = Bench()
+    bench.send(1, [load(1.0)])
+    assert metric(bench, "ALL") == metric(bench, "nobody") == metric(bench, "192.0.2.2") == {} and metric(bench)
+
+
+@pytest.mark.parametrize("answer", [
+    lambda collector: views.dump(collector, ["ALL"], ["nothing"]), lambda collector: views.metric(collector, "192.0.2.1"),
+    lambda collector: views.dump(collector, ["ALL"], ["ALL"], {"host_name": ["nobody"]}), views.metrics,
+    lambda collector: views.metric_rows(collector, ["ALL"], ["nothing"]), lambda collector: views.agents(collector, ()),
+])
+def test_who_asks_for_what_is_rare_holds_up_nobody(answer, monkeypatch):
+    """Between two pieces the service goes on receiving, so they are cut by what is looked at, not by what is found."""
+    bench, read = Bench(), []
+    monkeypatch.setattr(views, "LOOKED_AT", views.PIECE)
+    monkeypatch.setattr(counters, "metrics", lambda *args, metrics=counters.metrics: read.append(1) or metrics(*args))
+    for number in range(1, 41):
+        samples = [gen.counter_sample([gen.interface_counters(10 * number + each)], 1, (0, 10 * number + each)) for each in range(10)]
+        bench.send(number, samples, sub_agent=number % 2)
+    pieces, most = answer(bench.core), 0
+    while True:
+        before = len(read)
+        if next(pieces, None) is None:
+            break
+        most = max(most, len(read) - before)
+    assert most <= 100 and len(list(answer(bench.core))) > 4

@@ -9,6 +9,7 @@ the service goes on receiving.
 """
 
 import functools
+import itertools
 import json
 import os
 import socket
@@ -74,7 +75,7 @@ def given_up(account: Any) -> "Generator[bytes, None, Set[Any]]":
 
     hsflowd is sub-agent 100001 as long as no module of it samples packets and 100000 with one, so a new configuration can
     leave a sub-agent behind that is silent for good. It is given up when another one of its address speaks for one of its
-    data sources, and began its life after the last word of it. Anybody can forge tens of thousands of sub-agents of one
+    data sources, and began its life after the last word of it; never the one that was heard last. Anybody can forge tens of thousands of sub-agents of one
     address, so they are not compared in pairs: per data source the two latest beginnings are enough for all of them.
     """
     streams, by_address, looked_at = account.streams, {}, 0
@@ -97,9 +98,10 @@ def given_up(account: Any) -> "Generator[bytes, None, Set[Any]]":
             if looked_at >= LOOKED_AT:
                 looked_at = 0
                 yield b""
+        newest = max(streams.last[row] for agent in members for _source, row in agent.streams)
         for agent in members:
             said = max(streams.last[row] for _source, row in agent.streams)
-            for source in agent.points:
+            for source in agent.points if said < newest else ():
                 first, whose, second = latest.get(source, (0, None, 0))  # a data source may be new since
                 if (second if whose is agent else first) > said:
                     left.add(agent)
@@ -131,16 +133,17 @@ def fleet(core: Any, texts: Tuple[Any, ...], search: str, offset: int, limit: in
     yield b"]}"
 
 
-def _pieces(rows: Iterator[Any]) -> Iterator[bytes]:
-    """Rows as JSON, some at a time, separated by commas."""
-    piece, first = [], True
-    for row in rows:
-        piece.append(row)
-        if len(piece) == PIECE:
-            yield (b"" if first else b",") + dumps(piece)[1:-1]
-            piece, first = [], False
+def _pieces(parts: Iterator[Any]) -> Iterator[bytes]:
+    """Parts of one list or dict, which may be empty, as JSON with commas between them; a piece ends where a part is b""."""
+    piece, comma = [], b""
+    for part in parts:
+        if part:
+            piece.append(dumps(part)[1:-1])
+        elif part == b"":
+            yield comma + b",".join(piece) if piece else b""
+            piece, comma = [], b"," if piece or comma else b""
     if piece:
-        yield (b"" if first else b",") + dumps(piece)[1:-1]
+        yield comma + b",".join(piece)
 
 
 def collector(core: Any, now: int) -> Dict[str, Any]:
@@ -232,14 +235,18 @@ class FleetRows:
 
 def agents(core: Any, texts: Tuple[Any, ...]) -> Iterator[bytes]:
     """/agents/json: one row per agent address, its sub-agents together."""
+    account = core.account  # with workers another request may put a new one in its place between two pieces
+    left = yield from given_up(account)
     by_address: Dict[Any, Any] = {}
-    for agent in select(core.account, texts):
+    for agent in select(account, texts):
         by_address.setdefault(agent.address, []).append(agent)
-    row, rows = AgentsRows(core.account, core.clock()).row, list(by_address.items())
+    row, rows = AgentsRows(account, core.clock(), left).row, list(by_address.items())
     yield b"{"
     for start in range(0, len(rows), PIECE):
-        piece = ",".join([row(address, members) for address, members in rows[start:start + PIECE]])
-        yield ((("," if start else "") + piece).encode("ascii"))
+        piece = []
+        for address, members in rows[start:start + PIECE]:
+            piece.append((yield from row(address, members)))
+        yield (("," if start else "") + ",".join(piece)).encode("ascii")
     yield b"}"
 
 
@@ -255,40 +262,51 @@ class AgentsRows:
                for title, kind, _seen in KINDS) + "}")
     SUMS = ("datagrams", "lost", "out_of_order", "duplicates", "flows", "counters", "discards")
 
-    def __init__(self, account: Any, now: int) -> None:
-        self.account, self.now = account, now
+    def __init__(self, account: Any, now: int, left: Set[Any]) -> None:
+        self.account, self.now, self.left = account, now, left
         self.sums = [getattr(account.streams, name) for name in self.SUMS]
         self.seen = [getattr(account.points, seen) for _title, _kind, seen in self.KINDS]
 
-    def row(self, address: bytes, members: List[Any]) -> str:
-        """One agent address."""
+    def row(self, address: bytes, members: List[Any]) -> "Generator[bytes, None, str]":
+        """One agent address, as the value of a generator that gives an empty piece now and then.
+
+        What an address has sent stays counted when a sub-agent is given up; a data source counts once, whoever speaks for it.
+        """
         streams, drops = self.account.streams, self.account.points.drops
         if len(members) == 1 and len(members[0].streams) == 1 and not members[0].retired:
             (source, latest), = members[0].streams
-            sources, sums = '"%s"' % java_text(source), [column[latest] for column in self.sums]
+            sources, sums = {source}, [column[latest] for column in self.sums]
         else:
-            rows = [item for agent in members for item in agent.streams]
-            latest = max((row for _source, row in rows), key=lambda row: streams.last[row])
-            sources = ",".join(sorted({'"%s"' % java_text(source) for source, _row in rows}))
-            totals = [self.account.sums(agent) for agent in members]
-            sums = [sum([each[name] for each in totals]) for name in self.SUMS]
-        points = [point for agent in members for point in agent.points.values()]
+            sources, sums, latest = set(), [0] * len(self.SUMS), members[0].streams[0][1]
+            for number, agent in enumerate(members):
+                total = self.account.sums(agent)
+                sums = [before + total[name] for before, name in zip(sums, self.SUMS)]
+                for source, row in agent.streams:
+                    sources.add(source)
+                    latest = row if streams.last[row] > streams.last[latest] else latest
+                if number % PIECE == PIECE - 1:
+                    yield b""
+        dropped, looked_at = 0, 0
+        orders, sending = [[0, 0, 0] for _kind in self.KINDS], [set() for _kind in self.KINDS]  # type: Any, Any
+        for agent in members:
+            for source, point in agent.points.items():
+                dropped += drops[point]
+                for number, (_title, kind, _seen) in enumerate(self.KINDS):
+                    if self.seen[number][point]:
+                        orders[number] = [sum(pair) for pair in zip(orders[number], self.account.sample_order(kind, point))]
+                        if agent not in self.left:
+                            sending[number].add(source)
+            looked_at += 1 + len(agent.points)
+            if looked_at >= LOOKED_AT:
+                looked_at = 0
+                yield b""
         datagrams, lost, late, twice, flows, counters_seen, discards = sums
-        return self.ROW % (
-            (java_text(address), sources, self.now - min([agent.first for agent in members]), self.now - streams.last[latest],
-             streams.uptime[streams.life[latest]], datagrams, lost if lost > 0 else 0, late, twice,
-             flows, sum([drops[point] for point in points])) + self.orders(0, points)
-            + (counters_seen,) + self.orders(1, points) + (discards, 0) + self.orders(2, points))
-
-    def orders(self, number: int, points: List[int]) -> Tuple[int, int, int, int]:
-        """(lost, duplicate, out of order, data sources) of the samples of a kind."""
-        seen, kind = self.seen[number], self.KINDS[number][1]
-        lost = twice = late = sending = 0
-        for point in points:
-            if seen[point]:
-                order = self.account.sample_order(kind, point)
-                lost, twice, late, sending = lost + order[0], twice + order[1], late + order[2], sending + 1
-        return lost, twice, late, sending
+        flow, counter, discard = [(*order, len(each)) for order, each in zip(orders, sending)]
+        return self.ROW % ((
+            java_text(address), ",".join(sorted('"%s"' % java_text(source) for source in sources)),
+            self.now - min([agent.first for agent in members]), self.now - streams.last[latest],
+            streams.uptime[streams.life[latest]], datagrams, lost if lost > 0 else 0, late, twice,
+            flows, dropped) + flow + (counters_seen,) + counter + (discards, 0) + discard)
 
 
 def analyzer(core: Any) -> Dict[str, Any]:
@@ -315,19 +333,38 @@ def load_average() -> Optional[float]:
         return None
 
 
-def _samples(core: Any, texts: List[str], filters: Any = None) -> Iterator[Tuple[Any, int, int, Dict[str, Any]]]:
-    """(agent, data source, time, values) of every kept counter sample of the agents asked for; of agents that the filters
-    leave out the values are empty."""
-    account = core.account
-    for agent in select(account, () if texts == ["ALL"] else texts):
+def _samples(core: Any, texts: List[str], filters: Any = None) -> Iterator[Any]:
+    """(agent, data source, time, values) of the newest kept counter sample of every data source of the agent addresses asked
+    for; nothing of those that the filters leave out. Not the sub-agents that were given up, whose values are as old as they.
+
+    b"" now and then, by what was looked at and not by what was found: who asks for a rare metric shall not hold up the rest.
+    """
+    account = core.account  # with workers another request may put a new one in its place between two pieces
+    left = yield from given_up(account)
+    agents = [agent for agent in select(account, () if texts == ["ALL"] else texts) if agent not in left]
+    looked_at = 0
+    for _address, members in itertools.groupby(agents, key=lambda agent: agent.address):
+        newest: Dict[int, Tuple[int, Any, int]] = {}  # data source -> (time of the newest sample, agent, row)
+        for agent in members:
+            for source, point in agent.points.items():
+                kept_at = account.points.kept_at[point]
+                if account.points.kept[point] and (source not in newest or kept_at > newest[source][0]):
+                    newest[source] = kept_at, agent, point
+            looked_at += 1 + len(agent.points)
+            if looked_at >= LOOKED_AT:
+                looked_at = 0
+                yield b""
         found = []
-        for source, point in sorted(agent.points.items()):
+        for source, (_time, agent, point) in sorted(newest.items(), key=lambda item: item[0]):
             time, sample, before, sample_before = account.kept.get(point)
             if sample:
-                found.append((source, time, counters.metrics(sample, sample_before, (time - before) / 1000.0)))
-        chosen = not filters or _chosen(filters, [values for _source, _time, values in found])
-        for source, time, values in found:
-            yield agent, source, time, values if chosen else {}
+                found.append((agent, source, time, counters.metrics(sample, sample_before, (time - before) / 1000.0)))
+            looked_at += LOOKED_AT // PIECE  # to read one takes longer than to look whether there is one
+            if looked_at >= LOOKED_AT:
+                looked_at = 0
+                yield b""
+        if not filters or _chosen(filters, [values for _agent, _source, _time, values in found]):
+            yield from found
 
 
 def _chosen(filters: Any, samples: Any) -> Any:
@@ -360,29 +397,42 @@ def metrics(core: Any) -> Iterator[bytes]:
     """/metrics/json: metric name -> milliseconds since it was last seen."""
     now = core.clock()
     out: Dict[str, int] = {}
-    for number, (_agent, _source, time, values) in enumerate(_samples(core, ["ALL"])):
+    for found in _samples(core, ["ALL"]):
+        if not found:
+            yield b""
+            continue
+        _agent, _source, time, values = found
         for name in values:
             out[name] = min(out.get(name, now), now - time)
-        if number % PIECE == 0:
-            yield b""
     yield dumps(out)
 
 
-def metric(core: Any, agent: str) -> Dict[str, Any]:
-    """/metric/{agent}/json: "data source.name" -> value."""
-    return {"%s.%s" % (wire.source_name(source), name): value
-            for _agent, source, _time, values in _samples(core, [agent]) for name, value in values.items()}
+def metric(core: Any, agent: str) -> Iterator[bytes]:
+    """/metric/{agent}/json: "data source.name" -> value, in pieces. Of one agent: ALL, which would bring the same names again
+    and again, is none, as every other word that is no address.
+    """
+    texts = ["" if agent == "ALL" else agent]
+    yield b"{"
+    yield from _pieces(b"" if not found else {"%s.%s" % (wire.source_name(found[1]), name): value
+                                              for name, value in found[3].items()} for found in _samples(core, texts))
+    yield b"}"
 
 
 def dump(core: Any, texts: List[str], names: List[str], filters: Any = None) -> Iterator[bytes]:
     """/dump/{agents}/{metrics}/json?{filters}: every single value, in pieces."""
     now = core.clock()
+
+    def rows() -> Iterator[Any]:
+        for found in _samples(core, texts, filters):
+            if not found:
+                yield b""
+                continue
+            agent, source, time, values = found
+            yield [{"agent": java_text(agent.address), "dataSource": wire.source_name(source), "metricName": name,
+                    "metricValue": value, "lastUpdate": now - time}
+                   for name, value in values.items() if names == ["ALL"] or name in names]
     yield b"["
-    yield from _pieces(
-        {"agent": java_text(agent.address), "dataSource": wire.source_name(source), "metricName": name,
-         "metricValue": value, "lastUpdate": now - time}
-        for agent, source, time, values in _samples(core, texts, filters)
-        for name, value in values.items() if names == ["ALL"] or name in names)
+    yield from _pieces(rows())
     yield b"]"
 
 
@@ -413,12 +463,14 @@ def metric_rows(core: Any, texts: List[str], wanted: List[str], filters: Any = N
     now = core.clock()
     plain = {asked: asked.rpartition(":")[2] for asked in wanted}
     found: Dict[str, Any] = {asked: [] for asked in wanted}
-    for number, (agent, source, time, values) in enumerate(_samples(core, texts, filters)):
+    for sample in _samples(core, texts, filters):
+        if not sample:
+            yield b""
+            continue
+        agent, source, time, values = sample
         for asked, name in plain.items():
             if name in values:
                 found[asked].append((values[name], now - time, agent, source))
-        if number % PIECE == 0:
-            yield b""
     yield dumps([_metric_row(asked, found[asked]) for asked in wanted])
 
 
