@@ -562,14 +562,63 @@ def test_bad_state_is_refused(tmp_path, text):
         state.load(Bench().core.account, str(tmp_path))
 
 
+def lines_of(folder):
+    return (folder / state.FILE).read_text().splitlines(True)
+
+
 def test_the_state_of_another_format_is_not_taken_for_ours(tmp_path):
     bench = Bench()
     bench.send(1)
     state.save(bench.core.account, str(tmp_path))
-    plain = json.loads((tmp_path / state.FILE).read_text())
-    (tmp_path / state.FILE).write_text(json.dumps(dict(plain, format=plain["format"] + 1)))
-    with pytest.raises(ValueError, match="format 2, expected 1"):
+    head, agent = lines_of(tmp_path)
+    (tmp_path / state.FILE).write_text(head.replace('"format":2,', '"format":3,') + agent)
+    with pytest.raises(ValueError, match="format 3, expected 2"):
         state.load(Bench().core.account, str(tmp_path))
+
+
+def busy(agents=3):
+    """Agents with two sources, flow and counter samples and a name."""
+    bench = Bench()
+    for number in range(1, 5):
+        for agent in range(agents):
+            bench.send(number * (1 + (number > 2)), [flow(1000 * (1 + number % 2), number), gen.counter_sample(gen.host_counters("web-%d" % agent))],
+                       agent="192.0.2.%d" % (agent + 1), source=OTHER if number == 2 else SOURCE)
+    return bench
+
+
+def test_the_state_of_the_former_format_is_taken(tmp_path):
+    """The first release wrote one document: who upgrades must not lose the account."""
+    bench = busy()
+    plain = dict(state.to_plain(bench.core.account), format=1)
+    (tmp_path / state.FILE).write_text(json.dumps(plain, separators=(",", ":")))
+    again = Bench()
+    again.now = bench.now
+    assert state.load(again.core.account, str(tmp_path))
+    assert fleet_rows(again) == fleet_rows(bench) and len(fleet_rows(bench)) == 3
+
+
+def test_a_state_that_was_cut_off_is_refused(tmp_path):
+    bench = busy()
+    state.save(bench.core.account, str(tmp_path))
+    whole = b"".join(line.encode() for line in lines_of(tmp_path))
+    for end in list(range(0, len(whole), 97)) + [len(whole) - 1]:
+        (tmp_path / state.FILE).write_bytes(whole[:end])
+        with pytest.raises(ValueError):
+            state.load(Bench().core.account, str(tmp_path))
+
+
+def test_the_state_is_written_and_read_agent_by_agent(tmp_path):
+    """All agents at once as plain values would take several times the memory of the account."""
+    tracemalloc = pytest.importorskip("tracemalloc")
+    bench, peaks = busy(200), []
+    path = str(tmp_path)
+    for work in (lambda: state.save(bench.core.account, path), lambda: state.load(Bench().core.account, path)):
+        tracemalloc.start()
+        work()
+        peaks.append(tracemalloc.get_traced_memory()[1] - tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+    assert [len(lines_of(tmp_path)), max(len(line) for line in lines_of(tmp_path)) < 10000] == [201, True]
+    assert peaks[0] < 200000, peaks
 
 
 @pytest.mark.parametrize("turned", [False, True])

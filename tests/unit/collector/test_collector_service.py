@@ -407,9 +407,10 @@ def test_what_workers_restored_is_not_recent(serve, tmp_path):
     row, = service.until(3)["agents"]
     assert (row["recent"]["datagrams"], row["recent"]["lost"]) == (3, 6)
     assert service.stop() == (0, "")
-    plain = json.loads((tmp_path / "account.json").read_text())
-    plain["agents"][0]["first"] -= 3600000
-    (tmp_path / "account.json").write_text(json.dumps(plain))
+    head, agent = (tmp_path / "account.json").read_text().splitlines(True)
+    plain = json.loads(agent)
+    plain["first"] -= 3600000
+    (tmp_path / "account.json").write_text(head + json.dumps(plain) + "\n")
     row, = serve(*options).json("/fleet/json")["agents"]
     assert (row["datagrams"], row["lost"], row["recent"]["datagrams"], row["recent"]["lost"]) == (3, 6, 0, 0)
     assert row["recent"]["seconds"] < 600

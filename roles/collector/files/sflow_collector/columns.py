@@ -8,7 +8,7 @@ the very same bytes. The memory is mapped, not filled: rows that were never used
 """
 
 import mmap
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Container, Dict, List, Optional, Tuple
 
 SIZES = {"Q": 8, "q": 8, "d": 8, "I": 4, "i": 4, "H": 2, "B": 1}
 
@@ -66,10 +66,12 @@ class Table:
                 column[place] = 0
         self.free.append(number)
 
-    def row(self, number: int) -> Dict[str, Any]:
-        """The values of one row by name; columns wider than one are lists."""
+    def row(self, number: int, without: Container[str] = ()) -> Dict[str, Any]:
+        """The values of one row by name, without some; columns wider than one are lists."""
         out: Dict[str, Any] = {}
         for name, _code, width in self.layout:
+            if name in without:
+                continue
             column = getattr(self, name)
             out[name] = column[number] if width == 1 else column[number * width:(number + 1) * width].tolist()
         return out

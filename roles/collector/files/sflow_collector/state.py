@@ -3,25 +3,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The account on disk, so that a restart of the service does not begin from nothing.
 
-One JSON document, written by a forked child while the service goes on receiving, put in place by rename. The child has
+A line of JSON for what is counted for all, and one for every agent; so neither who writes nor who reads ever has more than one
+agent besides the account. Written by a forked child while the service goes on receiving, put in place by rename. The child has
 its own copy of which agents there are, but shares the columns of figures with the service, so a figure may be a moment
 newer than the one beside it. What comes back is counts and settings; the time the collector
 was away is not counted as loss, since every restored stream begins at the next sequence number it sees.
 """
 
 import contextlib
+import itertools
 import json
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
 
 from . import account as accounts
 from . import kept
 
-FORMAT = 1
+FORMAT = 2
 FILE = "account.json"
-MAX_BYTES = 512 << 20
+MAX_BYTES = 512 << 20  # of a file of format 1, which is one document and has to be read whole
+MAX_LINE = 16 << 20  # characters of a line: an agent with all data sources that it may have takes a tenth of it
 #: What the newest counter samples said is not saved: the next ones say it again.
-VOLATILE = tuple(column.partition(":")[0] for column in (accounts.IDENTITY_COLUMNS + kept.COLUMNS).split())
+VOLATILE = frozenset(column.partition(":")[0] for column in (accounts.IDENTITY_COLUMNS + kept.COLUMNS).split())
 MARKS = ("datagrams_marked", "lost_marked", "datagrams_before", "lost_before")
 #: What a stream is given when its row is made.
 IDENTITY = frozenset(["agent", "life", "several", "source_high", "source_low", "high", "low", "sub_agent"])
@@ -29,34 +32,40 @@ IDENTITY = frozenset(["agent", "life", "several", "source_high", "source_low", "
 
 def to_plain(account: "accounts.Account") -> Dict[str, Any]:
     """The account as plain values."""
-    out = []
+    return dict(_header(account), agents=list(_agents(account)))
+
+
+def _header(account: "accounts.Account") -> Dict[str, Any]:
+    """What is counted for all agents together."""
+    return {"format": FORMAT, "marked": account.marked, "datagrams": account.datagrams, "bytes": account.bytes,
+            "refused": account.refused, "truncated": account.truncated, "overflow": account.overflow}
+
+
+def _agents(account: "accounts.Account") -> Iterator[Dict[str, Any]]:
+    """Every agent as plain values."""
     for agent in account.by_number:
         streams: List[Any] = [[source.hex(), account.streams.row(row)] for source, row in agent.streams]
         places = {row: place for place, (_source, row) in enumerate(agent.streams)}
         for _source, values in streams:
             values["life"] = places[values["life"]]
-        out.append({
+        yield {
             "address": agent.address.hex(), "sub_agent": agent.sub_agent, "first": agent.first,
             "retired": agent.retired,
             "identities": [list(name) + times for name, times in (agent.identities or {}).items()],
             "streams": streams,
             "points": [_point(account, row) for row in agent.points.values()],
-        })
-    return {"format": FORMAT, "agents": out, "marked": account.marked,
-            "datagrams": account.datagrams, "bytes": account.bytes,
-            "refused": account.refused, "truncated": account.truncated, "overflow": account.overflow}
+        }
 
 
 def _point(account: "accounts.Account", row: int) -> Dict[str, Any]:
-    values = account.points.row(row)
-    for name in VOLATILE:
-        del values[name]
+    values = account.points.row(row, VOLATILE)
     values["name"], values["speed"] = account.describe(row, values["last_counter"])
     return values
 
 
 def from_plain(plain: Any, account: "accounts.Account", add: bool = False) -> None:
-    """Add plain values to an account; ValueError or KeyError when they are not what to_plain makes.
+    """Add plain values, whose agents may be any iterable, to an account; ValueError or KeyError when they are not what to_plain
+    makes.
 
     add: what the account has of the same stream or data source is summed up, as for several workers; without it the
     streams begin anew with the next datagram, and the recent figures with the next two marks.
@@ -134,7 +143,8 @@ def save(account: "accounts.Account", folder: str) -> None:
     temporary = "%s.%d.new" % (path, os.getpid())
     try:
         with open(temporary, "w", encoding="utf-8") as stream:
-            json.dump(to_plain(account), stream, separators=(",", ":"))
+            for line in itertools.chain([dict(_header(account), agents=len(account.by_number))], _agents(account)):
+                stream.write(json.dumps(line, separators=(",", ":")) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
         os.rename(temporary, path)
@@ -146,21 +156,41 @@ def save(account: "accounts.Account", folder: str) -> None:
 
 def load(account: "accounts.Account", folder: str) -> bool:
     """Fill an empty account from the folder: True when there was a file; ValueError when it cannot be used."""
-    path = os.path.join(folder, FILE)
     try:
-        if os.stat(path).st_size > MAX_BYTES:
-            raise ValueError("larger than %d bytes" % MAX_BYTES)
-        with open(path, encoding="utf-8") as stream:
-            plain = json.load(stream)
+        with open(os.path.join(folder, FILE), encoding="utf-8") as stream:
+            from_plain(_plain(stream), account)
     except FileNotFoundError:
         return False
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    try:
-        from_plain(plain, account)
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise ValueError("not a saved account: %s: %s" % (type(error).__name__, error)) from None
     return True
+
+
+def _plain(stream: Any) -> Dict[str, Any]:
+    """The plain values in a file, its agents one after the other as they are asked for."""
+    head = stream.readline(MAX_LINE)
+    if head.endswith("\n"):
+        plain = json.loads(head)
+        if isinstance(plain, dict) and isinstance(plain.get("agents"), int):
+            return dict(plain, agents=_lines(stream, plain["agents"]))
+    if os.fstat(stream.fileno()).st_size > MAX_BYTES:
+        raise ValueError("larger than %d bytes" % MAX_BYTES)
+    stream.seek(0)
+    plain = json.load(stream)
+    if plain["format"] != 1:
+        raise ValueError("format %r, expected %d" % (plain["format"], FORMAT))
+    return dict(plain, format=FORMAT)  # which had the same values, but all in one document
+
+
+def _lines(stream: Any, number: int) -> Iterator[Any]:
+    """The values in so many lines; ValueError when there are not so many."""
+    for place in range(number):
+        line = stream.readline(MAX_LINE)
+        if not line.endswith("\n"):
+            raise ValueError("cut off at agent %d of %d" % (place + 1, number))
+        yield json.loads(line)
 
 
 def save_in_child(account: Any, folder: Any) -> Any:
