@@ -4,7 +4,9 @@
 """The account: loss, order, restarts, sharing, rates, polling, bounds."""
 
 import json
+import os
 import random
+import signal
 import struct
 
 import pytest
@@ -180,9 +182,9 @@ def test_sample_numbers(kind, order, lost, duplicate, late, tmp_path):
         row, = json.loads(b"".join(views.agents(collector, ())).decode("ascii")).values()
         return [row["sFlow%s%sSamples" % (kind, name)] for name in ("", "Lost", "Duplicate", "OutOfOrder")]
     assert found(bench.core) == [len(order), lost, duplicate, late]
-    state.save(bench.core.account, str(tmp_path))
+    state.save(bench.core.account, str(tmp_path), bench.now)
     again = Bench()
-    state.load(again.core.account, str(tmp_path))
+    state.load(again.core.account, str(tmp_path), again.now)
     for sequence, number in enumerate([order[-1] + 5000, order[-1] + 5002], 1):  # the time between is not known
         again.send(sequence, [KINDS[kind](number)])
     assert found(again.core) == [len(order) + 2, lost + 1, duplicate, late]
@@ -284,10 +286,10 @@ def test_two_ways_survive_in_the_state(tmp_path):
     bench = Bench()
     for sequence in range(1, 21):
         bench.send(sequence, source=OTHER if sequence % 2 else SOURCE)
-    state.save(bench.core.account, str(tmp_path))
+    state.save(bench.core.account, str(tmp_path), bench.now)
     again = Bench()
     again.now = bench.now
-    assert state.load(again.core.account, str(tmp_path))
+    assert state.load(again.core.account, str(tmp_path), again.now)
     assert not again.row()["shared"]
     for sequence in range(51, 71):
         again.send(sequence, source=OTHER if sequence % 2 else SOURCE)
@@ -543,10 +545,10 @@ def test_state_survives(tmp_path):
     for sequence in (1, 2, 5):
         bench.send(sequence, [flow(1000 if sequence == 1 else 400, sequence),
                               gen.counter_sample(gen.host_counters("alpha"))], after=20000)
-    state.save(bench.core.account, str(tmp_path))
+    state.save(bench.core.account, str(tmp_path), bench.now)
     again = Bench()
     again.now = bench.now
-    assert state.load(again.core.account, str(tmp_path))
+    assert state.load(again.core.account, str(tmp_path), again.now)
     before, after = bench.row(), again.row()
     assert after == before and after["host_name"] == "alpha"
     again.send(50, [flow(400, 50)], after=60000)
@@ -559,7 +561,7 @@ def test_state_survives(tmp_path):
 def test_bad_state_is_refused(tmp_path, text):
     (tmp_path / state.FILE).write_text(text)
     with pytest.raises(ValueError):
-        state.load(Bench().core.account, str(tmp_path))
+        state.load(Bench().core.account, str(tmp_path), T0)
 
 
 def lines_of(folder):
@@ -569,11 +571,11 @@ def lines_of(folder):
 def test_the_state_of_another_format_is_not_taken_for_ours(tmp_path):
     bench = Bench()
     bench.send(1)
-    state.save(bench.core.account, str(tmp_path))
+    state.save(bench.core.account, str(tmp_path), bench.now)
     head, agent = lines_of(tmp_path)
     (tmp_path / state.FILE).write_text(head.replace('"format":2,', '"format":3,') + agent)
     with pytest.raises(ValueError, match="format 3, expected 2"):
-        state.load(Bench().core.account, str(tmp_path))
+        state.load(Bench().core.account, str(tmp_path), T0)
 
 
 def busy(agents=3):
@@ -593,18 +595,58 @@ def test_the_state_of_the_former_format_is_taken(tmp_path):
     (tmp_path / state.FILE).write_text(json.dumps(plain, separators=(",", ":")))
     again = Bench()
     again.now = bench.now
-    assert state.load(again.core.account, str(tmp_path))
+    assert state.load(again.core.account, str(tmp_path), again.now)
     assert fleet_rows(again) == fleet_rows(bench) and len(fleet_rows(bench)) == 3
+
+
+@pytest.mark.parametrize("former", [False, True])
+def test_what_was_heard_while_the_clock_was_fast_is_not_heard_in_the_future(former, tmp_path):
+    """An agent that is dead by now would look alive for hours."""
+    bench = busy(2)
+    bench.send(30, agent="192.0.2.1", uptime=5)  # restarted
+    bench.now += 0 if former else 7000
+    state.save(bench.core.account, str(tmp_path), bench.now)
+    if former:
+        (tmp_path / state.FILE).write_text(json.dumps(dict(state.to_plain(bench.core.account), format=1)))
+    before = fleet_rows(bench)
+    again = Bench()
+    again.now = bench.now - 7200000
+    state.load(again.core.account, str(tmp_path), again.now)
+    assert fleet_rows(again) == before and all(row["first_seen_ms"] >= row["last_seen_ms"] >= 0 for row in before)
+    one, other = [state.to_plain(each.core.account)["agents"] for each in (bench, again)]
+    for was, became in zip(one, other):
+        assert [[first, last] for _host, _uuid, first, last in became["identities"]] == [
+            [first - 7200000, last - 7200000] for _host, _uuid, first, last in was["identities"]]
+        for name in "since", "heard", "first":
+            assert [values[name] for _source, values in became["streams"]] == [
+                max(0, values[name] - 7200000) for _source, values in was["streams"]]
+    later = Bench()  # when the clock was right nothing is moved
+    later.now = bench.now + 60000
+    state.load(later.core.account, str(tmp_path), later.now)
+    assert [row["last_seen_ms"] for row in fleet_rows(later)] == [row["last_seen_ms"] + 60000 for row in before]
+
+
+def test_what_killed_saves_left_is_removed(tmp_path):
+    for name in "account.json.4711.new", "account.json.new", "account.json", "other.new":
+        (tmp_path / name).write_text("x")
+    state.tidy(str(tmp_path))
+    state.tidy(str(tmp_path / "missing"))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["account.json", "other.new"]
+    for _unused in range(2):
+        child = state.save_in_child(Bench().core.account, str(tmp_path), T0)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert {each.name for each in tmp_path.iterdir()} <= {"account.json", "account.json.new", "other.new"}
 
 
 def test_a_state_that_was_cut_off_is_refused(tmp_path):
     bench = busy()
-    state.save(bench.core.account, str(tmp_path))
+    state.save(bench.core.account, str(tmp_path), bench.now)
     whole = b"".join(line.encode() for line in lines_of(tmp_path))
     for end in list(range(0, len(whole), 97)) + [len(whole) - 1]:
         (tmp_path / state.FILE).write_bytes(whole[:end])
         with pytest.raises(ValueError):
-            state.load(Bench().core.account, str(tmp_path))
+            state.load(Bench().core.account, str(tmp_path), T0)
 
 
 def test_the_state_is_written_and_read_agent_by_agent(tmp_path):
@@ -612,7 +654,7 @@ def test_the_state_is_written_and_read_agent_by_agent(tmp_path):
     tracemalloc = pytest.importorskip("tracemalloc")
     bench, peaks = busy(200), []
     path = str(tmp_path)
-    for work in (lambda: state.save(bench.core.account, path), lambda: state.load(Bench().core.account, path)):
+    for work in (lambda: state.save(bench.core.account, path, bench.now), lambda: state.load(Bench().core.account, path, T0)):
         tracemalloc.start()
         work()
         peaks.append(tracemalloc.get_traced_memory()[1] - tracemalloc.get_traced_memory()[0])

@@ -79,8 +79,9 @@ class Service:
         folder = self.settings.state_dir
         if not folder:
             return
+        state.tidy(folder)
         try:
-            self.core.restored = state.load(self.core.account, folder)
+            self.core.restored = state.load(self.core.account, folder, self.core.clock())
         except (OSError, ValueError) as error:
             log("state: %s: %s; beginning with an empty account" % (os.path.join(folder, state.FILE), error))
             self.core.forget()
@@ -170,7 +171,7 @@ class Service:
             try:
                 if self.workers:
                     self.workers.refresh(self.core)
-                self._child = state.save_in_child(self.core.account, self.settings.state_dir)
+                self._child = state.save_in_child(self.core.account, self.settings.state_dir, self.core.clock())
             except workers.WorkerFailed as error:  # the next tick ends the service
                 log("workers: %s" % error)
             except OSError as error:
@@ -185,12 +186,13 @@ class Service:
                 self._refresh()
         except workers.WorkerFailed as error:
             log("workers: %s" % error)
-        if self._child is not None:
+        if self._child is not None:  # what it is about to save is old by now, and systemd does not wait for two saves
+            os.kill(self._child, signal.SIGKILL)
             os.waitpid(self._child, 0)
             self._child = None
         if self.settings.state_dir:
             try:
-                state.save(self.core.account, self.settings.state_dir)
+                state.save(self.core.account, self.settings.state_dir, self.core.clock())
             except OSError as error:
                 log("state: %s: %s" % (self.settings.state_dir, error.strerror))
         self.web.close()

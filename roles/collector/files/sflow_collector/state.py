@@ -29,6 +29,9 @@ MARKS = ("datagrams_marked", "lost_marked", "datagrams_before", "lost_before")
 #: What a stream is given when its row is made.
 IDENTITY = frozenset(["agent", "life", "several", "source_high", "source_low", "high", "low", "sub_agent"])
 
+#: Columns with times of the clock; 0 is never.
+TIMES = frozenset(["first", "since", "last", "heard", "turned", "before_boot", "last_flow", "last_counter"])
+
 
 def to_plain(account: "accounts.Account") -> Dict[str, Any]:
     """The account as plain values."""
@@ -137,13 +140,14 @@ def _together(one: Any, other: Any, sums: Any, newest: Any) -> Any:
     return out
 
 
-def save(account: "accounts.Account", folder: str) -> None:
-    """Write the account; the old file stays until the new one is complete."""
+def save(account: "accounts.Account", folder: str, now: int) -> None:
+    """Write the account as of now; the old file stays until the new one is complete."""
     path = os.path.join(folder, FILE)
-    temporary = "%s.%d.new" % (path, os.getpid())
+    temporary = path + ".new"  # of one name, so that a save that is killed leaves one file, which the next one replaces
     try:
         with open(temporary, "w", encoding="utf-8") as stream:
-            for line in itertools.chain([dict(_header(account), agents=len(account.by_number))], _agents(account)):
+            head = dict(_header(account), saved=now, agents=len(account.by_number))
+            for line in itertools.chain([head], _agents(account)):
                 stream.write(json.dumps(line, separators=(",", ":")) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
@@ -154,11 +158,19 @@ def save(account: "accounts.Account", folder: str) -> None:
         raise
 
 
-def load(account: "accounts.Account", folder: str) -> bool:
-    """Fill an empty account from the folder: True when there was a file; ValueError when it cannot be used."""
+def load(account: "accounts.Account", folder: str, now: int) -> bool:
+    """Fill an empty account from the folder: True when there was a file; ValueError when it cannot be used.
+
+    Where the clock was fast in the former life, so that the account was saved after now, its times are moved back: an agent
+    that was heard in the future would look alive for as long.
+    """
     try:
         with open(os.path.join(folder, FILE), encoding="utf-8") as stream:
-            from_plain(_plain(stream), account)
+            plain = _plain(stream)
+            ahead = max(0, int(plain["saved"]) - now)
+            if ahead:
+                plain["agents"] = (_earlier(each, ahead) for each in plain["agents"])
+            from_plain(plain, account)
     except FileNotFoundError:
         return False
     except RecursionError:
@@ -166,6 +178,14 @@ def load(account: "accounts.Account", folder: str) -> bool:
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise ValueError("not a saved account: %s: %s" % (type(error).__name__, error)) from None
     return True
+
+
+def tidy(folder: str) -> None:
+    """Remove what saves that were killed have left, those of the first release too, whose names had a number."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if name.startswith(FILE + ".") and name.endswith(".new"):
+                os.unlink(os.path.join(folder, name))
 
 
 def _plain(stream: Any) -> Dict[str, Any]:
@@ -181,7 +201,24 @@ def _plain(stream: Any) -> Dict[str, Any]:
     plain = json.load(stream)
     if plain["format"] != 1:
         raise ValueError("format %r, expected %d" % (plain["format"], FORMAT))
-    return dict(plain, format=FORMAT)  # which had the same values, but all in one document
+    # Which had the same values, but all in one document, and not when it was saved: soon after the newest of them.
+    newest = max((int(values[name]) for each in plain["agents"] for values in _rows(each) for name in TIMES & set(values)), default=0)
+    return dict(plain, format=FORMAT, saved=newest)
+
+
+def _rows(each: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """The rows of a saved agent in which times stand: its own, and those of its streams and data sources."""
+    return [each] + [values for _source, values in each["streams"]] + each["points"]
+
+
+def _earlier(each: Dict[str, Any], by: int) -> Dict[str, Any]:
+    """A saved agent with all times so many milliseconds earlier."""
+    for values in _rows(each):
+        for name in TIMES & set(values):
+            if values[name]:
+                values[name] = max(1, values[name] - by)
+    each["identities"] = [[host, uuid, first - by, last - by] for host, uuid, first, last in each["identities"]]
+    return each
 
 
 def _lines(stream: Any, number: int) -> Iterator[Any]:
@@ -193,14 +230,14 @@ def _lines(stream: Any, number: int) -> Iterator[Any]:
         yield json.loads(line)
 
 
-def save_in_child(account: Any, folder: Any) -> Any:
-    """Fork a child that saves the account; its process id."""
+def save_in_child(account: Any, folder: Any, now: int) -> Any:
+    """Fork a child that saves the account as of now; its process id."""
     child = os.fork()
     if child:
         return child
     status = 1
     try:
-        save(account, folder)
+        save(account, folder, now)
         status = 0
     finally:
         os._exit(status)
