@@ -812,3 +812,24 @@ def test_who_asks_for_what_is_rare_holds_up_nobody(answer, monkeypatch):
             break
         most = max(most, len(read) - before)
     assert most <= 100 and len(list(answer(bench.core))) > 4
+
+
+def test_a_restart_costs_no_more_than_what_was_polled_since(tmp_path):
+    """Forged datagrams restart an agent as often as they like, and it may have thousands of data sources."""
+    bench = Bench()
+    samples = [gen.counter_sample([], 1, (0, index)) for index in range(30)]
+    for number in 1, 2:
+        bench.send(number, samples, uptime=10 ** 6 * number, after=20000)
+    state.save(bench.core.account, str(tmp_path), bench.now)
+    again = Bench()
+    again.now = bench.now
+    state.load(again.core.account, str(tmp_path), again.now)
+    for each in bench, again:
+        agent, = each.core.account.by_number
+        points = each.core.account.points
+        assert len(agent.polled) == 30 and any(points.polls[:30])
+        each.send(1, uptime=5, after=20000)
+        each.send(900, uptime=4, after=20000)  # once more; after a load the first one only begins
+        assert not agent.polled and not any(points.polls[:30]) and not any(points.last_counter[:30])
+        each.send(901, samples[:1], uptime=6, after=20000)
+        assert len(agent.polled) == 1

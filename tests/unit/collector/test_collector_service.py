@@ -718,6 +718,20 @@ def test_a_worker_that_fails_during_a_save_ends_the_service_in_order(tmp_path, m
     assert (tmp_path / "account.json").exists()
 
 
+def test_a_save_under_way_does_not_hold_up_the_end(tmp_path):
+    """systemd waits 15 seconds: enough for one save of everything, not for the rest of another one before it."""
+    from sflow_collector import service, settings
+    running = service.Service(settings.Settings(udp_address="127.0.0.1", udp_port=0, http_port=0, decoder="scalar",
+                                                state_dir=str(tmp_path)))
+    running._child = os.fork()
+    if not running._child:
+        time.sleep(10)
+        os._exit(0)
+    begun = time.monotonic()
+    running.close()
+    assert time.monotonic() - begun < 5 and (tmp_path / "account.json").exists()
+
+
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_fault_of_its_own(decoder, monkeypatch, capsys):
     """A datagram that the decoder stumbles over costs what arrived with it; whoever comes later is heard."""

@@ -60,7 +60,7 @@ class Agent:
     """One agent address and sub-agent."""
 
     __slots__ = ("number", "address", "sub_agent", "streams", "points", "identities", "host_record", "host_times",
-                 "retired", "first", "apart")
+                 "retired", "first", "apart", "polled")
 
     def __init__(self, number: int, address: bytes, sub_agent: int, now: int) -> None:
         self.number = number
@@ -69,6 +69,7 @@ class Agent:
         self.first = now
         self.streams: List[Tuple[bytes, int]] = []  # [(source, row of Account.streams)]
         self.points: Dict[int, int] = {}  # data source -> row of Account.points
+        self.polled: List[int] = []  # rows of them of which something is known of the polling interval, for Account.renew()
         self.identities: Optional[Dict[Tuple[str, str], List[int]]] = None  # {(host name, uuid): [first, last]}
         self.host_record: Optional[bytes] = None  # the newest of them as it came, and its times
         self.host_times: List[int] = []
@@ -247,10 +248,15 @@ class Account:
             streams.life[row] = row
 
     def renew(self, agent: "Agent") -> None:
-        """The agent has restarted, perhaps with another polling interval: what was seen of the earlier one is void."""
+        """The agent has restarted, perhaps with another polling interval: what was seen of the earlier one is void.
+
+        Only of the data sources that were polled since the last time, so that what an agent may send can cost no more: forged
+        datagrams restart an agent with thousands of data sources as often as they like.
+        """
         self.restarted = None
-        for point in agent.points.values():
+        for point in agent.polled:
             self.points.polls[point] = self.points.last_counter[point] = 0
+        agent.polled = []
 
     def touch(self, row: int, length: int, now: int) -> None:
         """A datagram of this stream arrived."""
@@ -345,7 +351,9 @@ class Account:
         else:
             self.order("counter", point, number)
         before = last[point]
-        if before and now - before >= MIN_INTERVAL_MS:
+        if not before:
+            agent.polled.append(point)
+        elif now - before >= MIN_INTERVAL_MS:
             poll = polls[point]
             intervals[point * INTERVALS + poll % INTERVALS] = now - before
             polls[point] = poll + 1

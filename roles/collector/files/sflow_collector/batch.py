@@ -677,7 +677,11 @@ class _Batch:
         points.counter_base[point[first]] = number[first]
         now = self.times[self.of[which]]
         passed = now - before
-        counted = (before > 0) & (passed >= accounts.MIN_INTERVAL_MS)
+        known = before > 0
+        if not known.all():
+            for row in point[~known].tolist():
+                self.account.by_number[points.agent[row]].polled.append(row)
+        counted = known & (passed >= accounts.MIN_INTERVAL_MS)
         some = point[counted]
         points.intervals[some * accounts.INTERVALS + points.polls[some] % accounts.INTERVALS] = passed[counted]
         points.polls[some] += 1

@@ -128,6 +128,8 @@ def _restore_agent(each: Dict[str, Any], account: "accounts.Account", add: bool)
         if not add:
             account.interrupted(row)
             points.last_counter[row] = 0  # the time the collector was away is no polling interval
+            if points.polls[row]:
+                agent.polled.append(row)
         if name is not None or speed is not None:
             account.names[row] = name, speed, 0
 
