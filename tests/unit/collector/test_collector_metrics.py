@@ -169,3 +169,25 @@ def test_the_load_is_left_open_where_it_cannot_be_known(collector, monkeypatch):
     assert isinstance(views.analyzer(collector)["loadAverage"], float)
     monkeypatch.setattr(os, "getloadavg", refuse)
     assert views.analyzer(collector)["loadAverage"] is None
+
+
+def test_absolute_times_follow_the_system_clock(monkeypatch):
+    """When it is set after the start, the alert on silent agents must not fire for the whole fleet."""
+    offset, real = [-3600.0], core.time.time
+    monkeypatch.setattr(core.time, "time", lambda: real() + offset[0])
+    out = core.Collector()
+
+    def told():
+        text = b"".join(prometheus.render(out)).decode()
+        found = {name: float(re.search("^%s[^ ]* (.*)$" % name, text, re.MULTILINE).group(1)) - real() for name in (
+            "sflow_agent_last_seen_timestamp_seconds", "process_start_time_seconds")}
+        found["now"] = views.collector(out, out.clock())["now"] - real()
+        found["pairs"] = views.pairs(out)["updated"] / 1000 - real()
+        found["vizceral"] = views.vizceral(out)["data"]["updated"] / 1000 - real()
+        return found
+    data = gen.datagram("192.0.2.1", 1, [])
+    out.take(data, len(data), views.parse_address("192.0.2.1"), out.clock())
+    for offset[0] in (-3600.0, 0.0, 7200.0, 0.4):
+        assert told() == pytest.approx(dict.fromkeys(told(), offset[0]), abs=1.5)
+    started = [views.collector(out, out.clock())["started"] for _unused in range(50)]
+    assert len(set(started)) == 1 and out.clock.behind() != 0

@@ -14,14 +14,26 @@ from typing import Any, Dict, Iterable, Optional, Set, Tuple
 from . import account, capture, groups, packet, traffic, wire
 
 
+STEP_MS = 1000  # a system clock that differs by less was not set
+
+
 class Clock:
     """Milliseconds since the epoch that never go back: a stepped system clock must not look like a restart."""
 
     def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()
+        self._behind = 0
 
     def __call__(self) -> int:
         return int((self._offset + time.monotonic()) * 1000)
+
+    def behind(self) -> int:
+        """Milliseconds that the system clock is ahead of this one, since it was set. It changes by STEP_MS at least, so that
+        what is told of a moment stays the same from one time to the next."""
+        behind = int(time.time() * 1000) - self()
+        if abs(behind - self._behind) >= STEP_MS:
+            self._behind = behind
+        return self._behind
 
 
 def usage() -> Tuple[float, int]:
@@ -74,6 +86,12 @@ class Collector:
 
     def flush(self) -> None:
         """Account for everything received so far that a decoder holds back."""
+
+    def absolute(self, time_ms: int) -> int:
+        """A time of the clock as the system clock has it by now, for whoever compares it with that. Of a clock that is not
+        ours, as that of a capture, the time itself."""
+        behind = getattr(self.clock, "behind", None)
+        return time_ms + behind() if behind else time_ms
 
     def usage(self) -> Tuple[float, int]:
         """(CPU seconds, largest resident memory in bytes) of everything that works for this collector."""

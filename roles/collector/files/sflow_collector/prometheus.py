@@ -69,7 +69,7 @@ def render(core: Any) -> Iterator[bytes]:
     agents = sorted((agent for agent in account.by_number if agent not in left), key=lambda agent: (agent.first, agent.address, agent.sub_agent))[:MAX_AGENTS]
     rows: List[Any] = []
     for start in range(0, len(agents), views.PIECE):
-        rows.extend(_row(account, agent, now) for agent in agents[start:start + views.PIECE])
+        rows.extend(_row(account, agent, now, core.absolute) for agent in agents[start:start + views.PIECE])
         yield b""
     for number, (name, kind, text, _key) in enumerate(AGENT):
         lines = []
@@ -92,13 +92,13 @@ def _text(lines: List[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 
-def _row(account: Any, agent: Any, now: int) -> Tuple[str, List[Any], List[Tuple[str, int]]]:
+def _row(account: Any, agent: Any, now: int, absolute: Any) -> Tuple[str, List[Any], List[Tuple[str, int]]]:
     """(labels, values in the order of AGENT, sampling rates) of an agent."""
     labels = 'agent="%s",sub_agent="%d",host="%s"' % (
         views.address_text(agent.address), agent.sub_agent, _escape(account.host_name(agent) or ""))
     last = max(account.streams.last[row] for _source, row in agent.streams)
     sums = account.sums(agent)
-    values = ["%.3f" % (last / 1000.0), sums["datagrams"], max(0, sums["lost"]), sums["restarts"], sums["flows"],
+    values = ["%.3f" % (absolute(last) / 1000.0), sums["datagrams"], max(0, sums["lost"]), sums["restarts"], sums["flows"],
               sums["counters"], int(account.shared(agent, now))]
     rates = [(wire.source_name(source), account.points.rate[point])
              for source, point in sorted(agent.points.items()) if account.points.flows[point]]

@@ -154,7 +154,7 @@ def collector(core: Any, now: int) -> Dict[str, Any]:
                refused=account.refused)
     return {
         "name": "netviz.sflow", "version": VERSION, "decoder": core.decoder, "decoder_reason": core.decoder_reason,
-        "now": now / 1000.0, "started": core.started / 1000.0, "uptime_ms": now - core.started,
+        "now": core.absolute(now) / 1000.0, "started": core.absolute(core.started) / 1000.0, "uptime_ms": now - core.started,
         "restored": core.restored, "udp": udp, "errors": dict(account.errors),
         "error_sources": [{"source": address_text(key[0]), "reason": key[1], "count": number}
                           for key, number in account.error_sources.items() if key is not None],
@@ -512,7 +512,7 @@ def pairs(core: Any) -> Dict[str, Any]:
         pair["bytes"][_class_key(kind)] += byte_rate
         if ipv6:
             pair["ipv6_frames"] += frame_rate
-    return {"updated": now, "window_s": core.traffic.window_s, "groups": names,
+    return {"updated": core.absolute(now), "window_s": core.traffic.window_s, "groups": names,
             "pairs": [out[pair] for pair in sorted(out)], "max_volume": core.max_volume}
 
 
@@ -544,7 +544,7 @@ def vizceral(core: Any) -> Dict[str, Any]:
         ends = ("ip6" if ipv6 else "ip", packet.CLASSES[kind])
         layer = layers[number].setdefault(ends if source == REST else ends[::-1], dict(normal=0, warning=0, danger=0))
         layer[severity] += frame_rate
-    data = {"name": "vizceral", "renderer": "global", "maxVolume": core.max_volume, "updated": now,
+    data = {"name": "vizceral", "renderer": "global", "maxVolume": core.max_volume, "updated": core.absolute(now),
             "entryNode": names[REST], "nodes": [{"renderer": "region", "name": names[REST], "class": "normal"}],
             "connections": []}
     core.layers = {name: core.layers.get(name, set()) for name in names}
