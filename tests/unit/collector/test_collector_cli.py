@@ -352,12 +352,31 @@ def test_status_joins_pages(monkeypatch, tmp_path, capsys):
     (200, b'{"agents": [], "total": 0, "collector": {}}', "whoever answers there is not this collector (KeyError: 'udp')"),
     (200, b'{"agents": [[]], "total": 1, "collector": {}}',
      "whoever answers there is not this collector (TypeError: list indices must be integers or slices, not str)"),
+    (200, b"[" * 200000, "whoever answers there is not this collector (RecursionError)"),
+    (200, b'{"agents": [], "total": Infinity, "collector": {"udp": {"datagrams": 1, "kernel_drops": 1, "refused": 0, "truncated": 0}, '
+          b'"overflow_datagrams": 0, "errors": {}}}',
+     "whoever answers there is not this collector (OverflowError: cannot convert float infinity to integer)"),
     (200, b'{"agents": [], "total": 1000000000000, "collector": {}}', "whoever answers there is not this collector (KeyError: 'udp')")])
 def test_answers_that_are_none(status, body, sentence, capsys):
     with answering({"/fleet/json?offset=0&limit=5000": (status, body)}) as (url, _asked):
         assert cli.main(["status", "--url", url]) == 1
     said = capsys.readouterr()
     assert not said.out and said.err == "sflow-collector: %s: %s\n" % (url, sentence)
+
+
+@pytest.mark.parametrize("body", [b"[" * 200000, page((1,), 1)[1].replace(b'"datagrams": 5', b'"datagrams": Infinity')])
+def test_watching_goes_on_after_garbage(body, monkeypatch, capsys):
+    def sleep(_seconds):
+        if answers["/fleet/json?offset=0&limit=5000"] == good:
+            raise KeyboardInterrupt
+        answers["/fleet/json?offset=0&limit=5000"] = good
+    good = page((1,), 1)
+    answers = {"/fleet/json?offset=0&limit=5000": (200, body)}
+    monkeypatch.setattr(cli.time, "sleep", sleep)
+    with answering(answers) as (url, _asked):
+        assert cli.main(["status", "--url", url, "--watch"]) == 130
+    said = capsys.readouterr()
+    assert "whoever answers there is not this collector" in said.err and "1 agents, 5 datagrams" in said.out
 
 
 def test_watching(monkeypatch, capsys):

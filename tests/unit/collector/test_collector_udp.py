@@ -94,6 +94,20 @@ def test_where_there_is_no_ipv6(monkeypatch):
         assert sock.getsockname()[0] == "0.0.0.0" and made == [socket.AF_INET6, socket.AF_INET]
 
 
+@pytest.mark.parametrize("number", [errno.EADDRINUSE, errno.EACCES, errno.EMFILE])
+def test_a_port_that_is_in_use_is_an_error_and_not_ipv4(number, monkeypatch):
+    """Half of the senders would not be heard, and nobody told."""
+    asked = []
+
+    def fail(address, *_rest):
+        asked.append(address)
+        raise OSError(number, os.strerror(number))
+    monkeypatch.setattr(udp, "_open", fail)
+    with pytest.raises(OSError) as caught:
+        udp.open_socket("::", 0, 1 << 20)
+    assert caught.value.errno == number and asked == ["::"]
+
+
 class Buffers:
     """A socket that is asked for buffers; with a limit, as the kernel has one for those without the capability."""
 

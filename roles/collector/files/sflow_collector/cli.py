@@ -290,7 +290,9 @@ def show_status(url: str, headers: Dict[Any, Any], as_json: bool, clear: bool = 
         else:
             print_fleet(document, sys.stdout)
         sys.stdout.flush()
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, settings.SettingsError):
+            raise
         raise settings.SettingsError("%s: whoever answers there is not this collector (%s: %s)" % (
             url, type(error).__name__, error)) from None
 
@@ -308,6 +310,8 @@ def fetch_fleet(url: str, headers: Dict[Any, Any]) -> Any:
                 page = json.loads(answer.read().decode("utf-8"))
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise settings.SettingsError("%s: %s" % (url, refusal(error))) from None
+        except RecursionError:  # which says different things from one Python to the next
+            raise settings.SettingsError("%s: whoever answers there is not this collector (RecursionError)" % url) from None
         if not isinstance(page, dict) or not page.keys() >= {"agents", "total", "collector"}:
             raise settings.SettingsError("%s: whoever answers there is not this collector" % url)
         if document is None:

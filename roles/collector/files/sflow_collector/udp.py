@@ -7,6 +7,7 @@ A datagram of any length is taken whole (64 KiB slot), and one that is cut by th
 """
 
 import array
+import errno
 import ipaddress
 import selectors
 import socket
@@ -22,6 +23,7 @@ BURST = 256  # datagrams taken before the loop looks at anything else
 TRUESIZE = 4352  # bytes of receive buffer that a datagram takes at most while it is no longer than an Ethernet frame
 FAULTS_TOLD = 10  # tracebacks printed
 BURST_RATE = 200000  # datagrams per second that may set in at any time without filling the receive buffer
+NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPERM)  # a port that is in use says something else
 SO_RCVBUFFORCE = 33
 SO_MEMINFO = 55
 MEMINFO_DROPS = 8  # place of the drop count in what SO_MEMINFO gives
@@ -35,8 +37,8 @@ def open_socket(address: str, port: int, buffer_bytes: int, share: bool = False)
     """A bound UDP socket. "::" takes IPv4 too; where there is no IPv6 it becomes 0.0.0.0."""
     try:
         return _open(address, port, buffer_bytes, share)
-    except OSError:
-        if address != "::":
+    except OSError as error:
+        if address != "::" or error.errno not in NO_IPV6:
             raise
         return _open("0.0.0.0", port, buffer_bytes, share)  # noqa: S104  listening is what a collector is for
 
