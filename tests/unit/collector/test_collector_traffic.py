@@ -9,7 +9,7 @@ import random
 
 import pytest
 import sflow_generator as gen
-from sflow_collector import core, groups, views
+from sflow_collector import core, groups, packet, settings, traffic, views
 
 SOURCE = views.parse_address("192.0.2.1")
 T0 = 1700000000000
@@ -159,3 +159,33 @@ def test_talkers(tmp_path):
         ("192.0.2.7", "10.0.0.1", "tcp"), ("192.0.2.8", "10.0.0.2", "udp")]
     assert found[0]["frames"] == pytest.approx(10000, rel=0.05)
     assert views.talkers(picture.core, "nobody", "A") is None
+
+
+def steady(window):
+    """A traffic with the one packet that it is fed, 1000 times a second."""
+    sampled = packet.Packet(100)
+    sampled.version, sampled.protocol, sampled.source, sampled.target = 4, packet.TCP, b"\x0a\0\0\1", b"\x08\x08\x08\x08"
+    return traffic.Traffic(groups.Groups(groups.DEFAULT), window), sampled
+
+
+def frames_at(flowing, now):
+    return sum(frames for frames, _bytes in flowing.rates(now).values())
+
+
+@pytest.mark.parametrize("window", [settings.RANGES["window_seconds"][0], 10])
+def test_a_steady_rate_is_told_at_every_moment(window):
+    flowing, sampled = steady(window)
+    for passed in range(25000):
+        flowing.add(sampled, 1, T0 + passed)
+        if passed > 12000 and passed % 700 == 0:
+            assert frames_at(flowing, T0 + passed) == pytest.approx(1000, rel=0.01)
+
+
+def test_rates_are_right_at_once_after_the_groups_have_changed():
+    flowing, sampled = steady(10)
+    for passed in range(30000):
+        if passed == 25300:
+            flowing.regroup(groups.Groups(groups.DEFAULT))
+        flowing.add(sampled, 1, T0 + passed)
+        if passed > 26300 and passed % 700 == 0:
+            assert frames_at(flowing, T0 + passed) == pytest.approx(1000, rel=0.01)

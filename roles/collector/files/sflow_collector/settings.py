@@ -32,7 +32,7 @@ OPTIONS: Dict[str, Tuple[Any, Any, str]] = {
     "window_seconds": (int, traffic.WINDOW_S, "seconds over which rates are smoothed"),
 }
 RANGES = {"forget_days": (1, 3650), "udp_port": (0, 65535), "http_port": (0, 65535), "max_agents": (1, 1 << 20), "workers": (1, 64),
-          "receive_buffer_bytes": (4096, 1 << 30), "max_volume": (1, 1 << 40), "window_seconds": (1, 300)}
+          "receive_buffer_bytes": (4096, 1 << 30), "max_volume": (1, 1 << 40), "window_seconds": (2, 300)}
 
 
 class SettingsError(ValueError):

@@ -49,7 +49,7 @@ class Traffic:
     def clear(self) -> None:
         """Forget everything counted."""
         self.seconds.clear()
-        self.current = None
+        self.current = self.started = None
         self.position = self.not_ip = self.overflow = 0
 
     def to_plain(self, newest: int) -> Dict[str, Any]:
