@@ -12,7 +12,8 @@ import struct
 import pytest
 import sflow_generator as gen
 from sflow_collector import account as accounts
-from sflow_collector import core, counters, prometheus, sequence, state, views
+from sflow_collector import core, counters, prometheus, state, views
+from sflow_collector import sequence as sequences
 
 SOURCE = views.parse_address("192.0.2.1")
 OTHER = views.parse_address("192.0.2.99")
@@ -718,7 +719,7 @@ def replaced_by_pairs(account):
 
     def replaces(new, old):
         latest = max((row for _source, row in new.streams), key=lambda row: streams.last[row])
-        began = sequence.booted(streams, streams.life[latest]) + sequence.BOOT_TOLERANCE_MS
+        began = sequences.booted(streams, streams.life[latest]) + sequences.BOOT_TOLERANCE_MS
         return (new is not old and new.address == old.address and not new.points.keys().isdisjoint(old.points)
                 and began > said(old) < max(said(each) for each in account.by_number if each.address == old.address))
 
@@ -742,7 +743,7 @@ def test_who_was_given_up_is_what_looking_at_all_pairs_finds(seed, monkeypatch):
 def test_many_sub_agents_of_one_address_do_not_hold_up_the_loop(monkeypatch):
     """Anybody can forge them: what they cost grows with their number, not with its square, and comes in pieces."""
     calls = []
-    monkeypatch.setattr(sequence, "booted", lambda streams, row, booted=sequence.booted: calls.append(row) or booted(streams, row))
+    monkeypatch.setattr(sequences, "booted", lambda streams, row, booted=sequences.booted: calls.append(row) or booted(streams, row))
     bench = Bench()
     for number in range(1500):
         bench.send(1, [gen.counter_sample([], source=(2, 1))], sub_agent=number, uptime=10 ** 6, after=1)

@@ -13,7 +13,6 @@ from typing import Any, Dict, Iterable, Optional, Set, Tuple
 
 from . import account, capture, groups, packet, traffic, wire
 
-
 STEP_MS = 1000  # a system clock that differs by less was not set
 
 

@@ -78,7 +78,8 @@ def given_up(account: Any) -> "Generator[bytes, None, Set[Any]]":
     data sources, and began its life after the last word of it; never the one that was heard last. Anybody can forge tens of thousands of sub-agents of one
     address, so they are not compared in pairs: per data source the two latest beginnings are enough for all of them.
     """
-    streams, by_address, looked_at = account.streams, {}, 0
+    streams, looked_at = account.streams, 0
+    by_address: Dict[bytes, List[Any]] = {}
     for agent in account.by_number:
         by_address.setdefault(agent.address, []).append(agent)
     several = [members for members in by_address.values() if len(members) > 1]
