@@ -22,7 +22,6 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_apply import not_in_effect
 from ansible_collections.netviz.sflow.plugins.module_utils._hsflowd_host import AUTO, PENDING, STATE, parse_auto
 
-
 ANOTHER = 79  # exit status where the record is that of another run
 
 
