@@ -1231,6 +1231,7 @@ def due(host: Mapping[Any, Any], plan: Mapping[str, Any], digest: str, drop_ins:
     digest is the sha256 of the rendered hsflowd.conf; drop_ins maps the names of our drop-ins to theirs.
     """
     package, unit, auto = host.get("package") or {}, host.get("unit") or {}, host.get("auto") or {}
+    elsewhere = moved(plan["collectors"], host.get("collector_names") or {}, auto)
     reasons = []
     if host.get("pending"):
         reasons.append("an interrupted run")
@@ -1253,8 +1254,8 @@ def due(host: Mapping[Any, Any], plan: Mapping[str, Any], digest: str, drop_ins:
         reasons.append("the service is %s" % (unit.get("active_state") or "not there"))
     elif unit.get("stale"):
         reasons.append("the running daemon is older than %s" % ", ".join(unit["stale"]))
-    elif moved(plan["collectors"], host.get("collector_names") or {}, auto):
-        reasons.append("the daemon sends to %s, where %s was" % moved(plan["collectors"], host.get("collector_names") or {}, auto))
+    elif elsewhere:
+        reasons.append("the daemon sends to %s, where %s was" % elsewhere)
     elif _unloaded(host, plan):
         reasons.append("the daemon runs without %s" % ", ".join("mod_" + name for name in _unloaded(host, plan)))
     elif plan["collectors"] and not auto.get("complete") and (unit.get("running_seconds") or 0) > 15:
