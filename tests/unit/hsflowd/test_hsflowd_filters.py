@@ -177,6 +177,15 @@ def test_due(variables, more, reason):
     assert found == [] if reason is None else any(reason in f for f in found), found
 
 
+def test_a_collector_whose_name_means_another_address_is_due(variables):
+    plan = settings.settle(dict(variables, hsflowd_collectors=[{"ip": "collector.example.net"}]), host())
+    text = render(plan["statements"])
+    auto = {"exists": True, "complete": True, "agent_ip": "192.0.2.20", "collectors": [{"ip": "192.0.2.8", "udpport": 6343}]}
+    for meant, reasons in ((["192.0.2.9"], ["the daemon sends to 192.0.2.8, where collector.example.net was"]), (["192.0.2.8"], []), ([], [])):
+        seen = done(plan, text, auto=auto, collector_names={"collector.example.net": meant})
+        assert filters.hsflowd_due(seen, plan, text, {"netviz-log.conf": "x"}) == reasons
+
+
 @pytest.mark.parametrize("unit, problem", [
     ({"load_state": "masked", "unit_file_state": "masked"}, "hsflowd.service is masked on this host, so nothing can start it. Run systemctl unmask"),
     ({"load_state": "masked", "unit_file_state": "masked-runtime"}, "hsflowd.service is masked"),

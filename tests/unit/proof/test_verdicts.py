@@ -335,6 +335,47 @@ def test_a_host_without_an_agent_address_is_found_by_any_of_its_addresses():
         assert one(host(address=None, other_addresses=["10.0.0.1", "10.0.0.2"]), [row(seen, host_name=None)]).word == "reporting"
 
 
+def test_an_address_that_other_hosts_have_too_proves_nothing():
+    """Such as that of a gateway which forwards a port to a host that is down: what arrives from it is its own."""
+    gateway = host("gateway", address="10.0.0.1")
+    dark = host("behind", address=None, other_addresses=["10.0.0.1"], daemon="unknown", running_seconds=None, host_name=None)
+    assert judge([dark], [row("10.0.0.1", host_name="gateway")], others=[gateway])[0].word == "shared_address"
+    assert [verdict.word for verdict in judge([dark, gateway], [row("10.0.0.1", host_name="gateway")])][1] == "reporting"
+
+
+def test_a_slow_server_does_not_make_an_old_datagram_a_new_one(clock):
+    """The answer is from before the other server was waited for."""
+    class Slow:
+        def observe(self, limit):
+            clock.time += 10
+            raise api.ApiError("no answer")
+
+    class Quick:
+        def observe(self, limit):
+            return {"url": "http://c", "dropped_at_socket": 0, "parse_errors": 0}, [row(age=4.0, counter_age=4.0)]
+
+    result = v.prove([Quick(), Slow()], [host(running_seconds=1.0)], v.Settings(), 5, clock=clock)
+    assert result["verdicts"][0].word == "restarting"
+
+
+def test_samples_of_unknown_age_are_recent_where_their_number_grows(clock):
+    """As sFlow-RT tells them."""
+    numbers = [9, 9, 10]
+
+    class Viewer:
+        def observe(self, limit):
+            number = numbers.pop(0) if len(numbers) > 1 else numbers[0]
+            return {"url": "http://c", "dropped_at_socket": 0, "parse_errors": 0}, [row(flow_age=None, flow_samples=number, data_sources=[])]
+
+    def proved(timeout):
+        result = v.prove([Viewer()], [host()], v.Settings(require=["flows"]), timeout, clock=clock)
+        return result["verdicts"][0].word, result["attempts"]
+
+    assert proved(60) == ("reporting", 3)
+    assert proved(20)[0] == "no_flows"  # ten for ever
+    assert proved(0) == ("reporting", 1)  # who does not wait cannot know
+
+
 def test_the_freshest_of_several_servers_counts():
     verdict = one(host(), [row(age=500.0, server="http://a"), row(age=2.0, server="http://b")])
     assert verdict.word == "reporting" and verdict.as_dict()["server"] == "http://b"
