@@ -60,6 +60,7 @@ def test_where_namespaces_are_not_allowed_the_daemon_runs_for_a_second():
 
     assert engine.validate("/x", refuses) == "cannot open /var/run/netns/x"
 
+
 repacking_whole = engine.repacking.whole
 
 

@@ -90,7 +90,7 @@ class Collector:
         """A time of the clock as the system clock has it by now, for whoever compares it with that. Of a clock that is not
         ours, as that of a capture, the time itself."""
         behind = getattr(self.clock, "behind", None)
-        return time_ms + behind() if behind else time_ms
+        return time_ms if behind is None else time_ms + behind()
 
     def usage(self) -> Tuple[float, int]:
         """(CPU seconds, largest resident memory in bytes) of everything that works for this collector."""
