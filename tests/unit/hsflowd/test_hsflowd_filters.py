@@ -208,6 +208,12 @@ def test_a_daemon_that_has_just_started_is_left_alone(variables):
     )
 
 
+def test_a_collector_that_is_to_go_is_no_destination():
+    hostvars = {"c1": {"collector_state": "absent"}, "c2": {"collector_state": "present"}, "v1": {"sflow_rt_state": "absent"}, "v2": {}}
+    found = filters.hsflowd_group_collectors(hostvars, {"sflow_collector": ["c1", "c2"], "sflow_rt": ["v1", "v2"]})
+    assert [one["ip"] for one in found] == ["c2", "v2"]
+
+
 def test_collectors_of_the_groups():
     hostvars = {
         "c1": {"ansible_host": "192.0.2.1"},

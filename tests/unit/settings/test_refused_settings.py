@@ -53,6 +53,7 @@ CASES = {
     "list": ({"sflow_rt_proxy_allow": "192.0.2.0/24,198.51.100.0/24"}, "expected a list, such as"),
     "host bits": ({"sflow_rt_proxy_allow": ["192.0.2.1/24"]}, "without host bits, not 192.0.2.1/24"),
     "group host bits": ({"sflow_rt_groups": {"A": ["192.0.2.1/24"]}}, "sflow_rt_groups: Group 'A': '192.0.2.1/24' is no network"),
+    "user number": ({"sflow_rt_proxy_users": {1001: "b", "bob": "c"}}, "The name 1001 in sflow_rt_proxy_users is no text; write it in quotes."),
     "password line": ({"sflow_rt_proxy_users": {"a": "b\n"}}, "has a line end"),
     "null": ({"sflow_rt_image_digest": None}, "sflow_rt_image_digest is null; expected text"),
     "undefined": ({"sflow_rt_heap": "{{ no_such }}"}, "sflow_rt_heap cannot be worked out: "),
