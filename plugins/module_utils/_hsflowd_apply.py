@@ -616,7 +616,7 @@ class Transaction:
             for path in [host.AUTO] + [p for p in host.leftovers() if os.path.islink(p)]:
                 delete(path)
             _remove_empty(host.DROP_INS)
-        self.execute(["systemctl", "daemon-reload"], timeout=60)
+        self.systemctl("daemon-reload")
         if purged:
             self.execute(["systemctl", "reset-failed", host.UNIT], timeout=30)
             return "the package was removed again, as before"

@@ -43,7 +43,7 @@ def options_of(role: Path) -> dict[str, Option]:
 def variable(templar: Any, variables: Mapping[str, Any], name: str) -> Any:
     """One variable, worked out, as plain Python. Raises Refused with a sentence that names it."""
     if name not in variables:
-        raise Refused([f"{name} is not set; a default of the role has it, so this runs within the role"])
+        raise Refused([f"{name} is not set; the defaults of the role set it, and this is a part of the role"])
     try:
         return plain(templar.template(variables[name]))
     except AnsibleError as error:

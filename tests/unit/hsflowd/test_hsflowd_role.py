@@ -173,7 +173,7 @@ def test_a_collector_on_the_loopback_is_refused_before_a_host_is_reached(run):
 def test_a_page_in_the_cache_is_deleted_and_named(run):
     found, cache, _said = run
     message = found["Say what to do without the package", "page"]["msg"]
-    assert "/page.deb could not be downloaded: what came is no whole Debian package, and %s was deleted;" % (cache / "page.deb") in message
+    assert "/page.deb could not be downloaded: what came is no whole Debian package, and %s was deleted. Nothing was changed." % (cache / "page.deb") in message
     assert "hsflowd_deb_url to the package of another platform" in message
     assert sorted(path.name for path in cache.iterdir()) == ["cut.deb", "package.deb", "secret.deb"]
     assert found["Download the package", "package"]["status_code"] == 304

@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleActionFail
@@ -108,6 +109,8 @@ def test_the_file_for_programs():
     known = {name: value for name, value in GOOD.items() if name != "private"}
     assert hosts[1] == known and set(hosts[0]) == set(known) and hosts[0]["version"] is None
     assert json.loads(_report.as_json(account(GOOD), "then"))["proved"] is True
+    nobody = account({**GOOD, "verdict": "not asked"})
+    assert nobody["failing"] == [] and json.loads(_report.as_json(nobody, "then"))["proved"] is False
 
 
 class Page(html.parser.HTMLParser):
@@ -174,6 +177,11 @@ def test_strangers_on_the_page():
     strangers = [{"address": f"198.51.100.{n}", "host_name": "far"} for n in range(1, 23)]
     remark = Page(_report.as_html(account(GOOD, unexpected=strangers), "Then")).texts["p"][-1]
     assert remark.startswith("Agents that belong to none of these hosts (22): 198.51.100.1 (far), ") and remark.endswith(" 198.51.100.20 (far)")
+
+
+def test_what_a_host_said_in_another_character_set_ends_no_run(tmp_path):
+    written = ActionModule.write(None, str(tmp_path / "report"), account({**SILENT, "reason": "w\udce8hrend"}))
+    assert ["w?hrend" in Path(name).read_text(encoding="utf-8") or "udce8" in Path(name).read_text(encoding="utf-8") for name in written] == [True, True]
 
 
 def test_files_are_written_whole_or_not_at_all(tmp_path):
