@@ -832,5 +832,9 @@ def test_a_restart_costs_no_more_than_what_was_polled_since(tmp_path):
         each.send(1, uptime=5, after=20000)
         each.send(900, uptime=4, after=20000)  # once more; after a load the first one only begins
         assert not agent.polled and not any(points.polls[:30]) and not any(points.last_counter[:30])
+        points.polls[29] = 7  # which nobody polled, and so nobody looks at
+        each.send(900, uptime=3, after=20000)
+        assert points.polls[29] == 7
+        points.polls[29] = 0
         each.send(901, samples[:1], uptime=6, after=20000)
         assert len(agent.polled) == 1

@@ -75,8 +75,10 @@ def given_up(account: Any) -> "Generator[bytes, None, Set[Any]]":
 
     hsflowd is sub-agent 100001 as long as no module of it samples packets and 100000 with one, so a new configuration can
     leave a sub-agent behind that is silent for good. It is given up when another one of its address speaks for one of its
-    data sources, and began its life after the last word of it; never the one that was heard last. Anybody can forge tens of thousands of sub-agents of one
-    address, so they are not compared in pairs: per data source the two latest beginnings are enough for all of them.
+    data sources, and began its life after the last word of it; never the one that was heard last.
+
+    Anybody can forge tens of thousands of sub-agents of one address, so they are not compared in pairs: per data source the two
+    latest beginnings are enough for all of them.
     """
     streams, looked_at = account.streams, 0
     by_address: Dict[bytes, List[Any]] = {}
