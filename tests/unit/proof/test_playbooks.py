@@ -145,6 +145,18 @@ def test_a_host_that_waits_for_no_other_sees_to_its_own_package(fleet, tmp_path,
     assert all("host0, host1 would all report as 203.0.113.9" in sentence for sentence in run.failed.values())
 
 
+def test_a_host_whose_address_one_has_that_was_refused_is_refused_too(fleet, tmp_path):
+    """With strategy free the first may have left the play by the time that the second one is compared with the others."""
+    role = {"name": "netviz.sflow.hsflowd", "rolespec_validate": False}
+    tasks = [{"import_role": {**role, "tasks_from": "preflight"}},
+             {"fail": {"msg": "gone"}, "when": "inventory_hostname == 'host0'"},
+             {"import_role": {**role, "tasks_from": "alone"}}]
+    (tmp_path / "play.json").write_text(json.dumps([{"hosts": "sflow_agents", "gather_facts": False, "tasks": tasks}]))
+    run = fleet(tmp_path / "play.json", {name: {**DUE, "hsflowd_agent_ip": "203.0.113.9"} for name in ("host0", "host1")}, "--check")
+    assert run.status == 2 and run.failed["host0"] == "gone", run.text
+    assert "host0, host1 would all report as 203.0.113.9" in run.failed["host1"]
+
+
 def test_where_no_host_is_ours_nothing_is_deployed(fleet):
     words = "No host of the groups sflow_agents, sflow_collector and sflow_rt is in the inventory, or within the limit, so there is nothing to deploy."
     run = fleet("playbooks/site.yml", None, others={"sflow_agents": {"hosts": {}}, "sflow_agent": {"hosts": {"host0": {}}}})
